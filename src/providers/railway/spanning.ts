@@ -1,0 +1,104 @@
+/**
+ * What several environments of a project share: services, volumes and buckets live wherever they have an instance. One
+ * environment that cannot be read makes them unknown; where they might also be is never left out.
+ */
+import { z } from 'zod'
+import type { Place } from '../../policy/operation.ts'
+import type { Known, Lookup } from '../provider.ts'
+import { ask, firstFound } from './answers.ts'
+import { projectOfService } from './by-id.ts'
+import { servicesIn, volumesIn } from './in-environment.ts'
+import { hasBucket } from './in-project.ts'
+import { boundProjects, everyEnvironment, listProjects, placeOf, type Spot } from './projects.ts'
+
+export type Found = { home: Place; places: readonly Place[] }
+
+type IsIn = (lookup: Lookup, spot: Spot, id: string) => Promise<boolean>
+
+const isServiceIn: IsIn = async (lookup, spot, id) =>
+  (await servicesIn(lookup, spot)).some((one) => one.serviceId === id)
+
+const isVolumeIn: IsIn = async (lookup, spot, id) =>
+  (await volumesIn(lookup, spot)).some((one) => one.volumeId === id)
+
+/** A bucket has no id in its answer, only numbers, so the caller makes sure that the project lists it. */
+const isBucketIn: IsIn = async (lookup, spot, id) => {
+  const document =
+    'query ($bucketId: String!, $environmentId: String!) { bucketInstanceDetails(bucketId: $bucketId, environmentId: $environmentId) { objectCount } }'
+  const shape = z.object({
+    bucketInstanceDetails: z.object({ objectCount: z.union([z.string(), z.number()]) }).nullable(),
+  })
+  const variables = { bucketId: id, environmentId: spot.environment }
+  return (await ask(lookup, document, variables, shape)).bucketInstanceDetails !== null
+}
+
+async function across(
+  lookup: Lookup,
+  known: Known,
+  project: string,
+  step: { kind: string; id: string },
+  isIn: IsIn,
+): Promise<Found> {
+  const spots = await everyEnvironment(lookup, known, project)
+  const there = await Promise.all(spots.map((spot) => isIn(lookup, spot, step.id)))
+  const places = spots.filter((_, i) => there[i]).map((spot) => [...placeOf(spot), step])
+  return { home: [{ kind: 'project', id: project }, step], places }
+}
+
+async function service(lookup: Lookup, known: Known, id: string): Promise<Found> {
+  const project = await projectOfService(lookup, id)
+  return across(lookup, known, project, { kind: 'service', id }, isServiceIn)
+}
+
+async function bucket(lookup: Lookup, known: Known, id: string): Promise<Found> {
+  const attempts = boundProjects(known).map((project) => async () => {
+    if (!(await hasBucket(lookup, project, id))) return null
+    return across(lookup, known, project, { kind: 'bucket', id }, isBucketIn)
+  })
+  return firstFound(attempts, 'no project that is bound has it')
+}
+
+/**
+ * There is no look-up by a volume's id. The projects that are bound are searched first, and then all others, so that the
+ * refusal can say of a volume elsewhere that it is elsewhere.
+ */
+async function volume(lookup: Lookup, known: Known, id: string): Promise<Found> {
+  const searched = boundProjects(known)
+  const search = (project: string) => async () => {
+    const found = await across(lookup, known, project, { kind: 'volume', id }, isVolumeIn)
+    return found.places.length > 0 ? found : null
+  }
+  const elsewhere = async () => {
+    const others = (await listProjects(lookup)).filter((one) => !searched.includes(one.id))
+    return firstFound(
+      others.map((one) => search(one.id)),
+      'no project that the connection sees has it',
+    )
+  }
+  return firstFound([...searched.map(search), elsewhere], 'no project has it')
+}
+
+export const spanning: Readonly<
+  Record<string, (lookup: Lookup, known: Known, id: string) => Promise<Found>>
+> = { service, volume, bucket }
+
+const instanceDocument =
+  'query ($environmentId: String!, $serviceId: String!) { serviceInstance(environmentId: $environmentId, serviceId: $serviceId) { environmentId serviceId service { id projectId } } }'
+
+/** A service and an environment together: the instance that the two have in common. */
+export async function hasInstance(lookup: Lookup, spot: Spot, id: string): Promise<boolean> {
+  const shape = z.object({
+    serviceInstance: z.object({
+      environmentId: z.literal(spot.environment),
+      serviceId: z.literal(id),
+      service: z.object({ id: z.literal(id), projectId: z.literal(spot.project) }),
+    }),
+  })
+  const variables = { environmentId: spot.environment, serviceId: id }
+  await ask(lookup, instanceDocument, variables, shape)
+  return true
+}
+
+export async function hasBucketInstance(lookup: Lookup, spot: Spot, id: string): Promise<boolean> {
+  return (await hasBucket(lookup, spot.project, id)) && isBucketIn(lookup, spot, id)
+}
