@@ -1,0 +1,216 @@
+/** Reads the whole policy at one moment and compiles it once; what cannot be read allows nothing. */
+import { eq, gt, inArray, sql } from 'drizzle-orm'
+import { BrokerError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Capability } from '../policy/capability.ts'
+import type { Binding } from '../policy/environment.ts'
+import { type Allow, parseAllow } from '../policy/pattern.ts'
+import type { Scope } from '../policy/scope.ts'
+import type { Db, Tx } from '../store/open.ts'
+import {
+  agents,
+  bindings,
+  connections,
+  environments,
+  grants,
+  policy,
+  revocations,
+  schemas,
+  scopes,
+  watermarks,
+} from '../store/schema.ts'
+import type { AgentPolicy, ConnectionPolicy, Snapshot } from './realm.ts'
+
+/** A provider's `compile`, by the provider's name. */
+export type Compile = (provider: string, sdl: string) => unknown
+
+/** The policy format that this code understands. */
+const format = 1
+
+export async function readVersion(db: Db): Promise<number> {
+  const [row] = await db.select({ version: policy.version }).from(policy).where(eq(policy.id, 1))
+  if (row === undefined) throw new Error('the policy row is missing')
+  return row.version
+}
+
+/** Loading remembers compiled catalogues by provider and schema, since compiling one takes longer than all the rest. */
+export function createLoader(options: { db: Db; log: Logger; compile: Compile }) {
+  const { db, log, compile } = options
+  let compiled: ReadonlyMap<string, unknown> = new Map()
+
+  return async function load(): Promise<Snapshot> {
+    const rows = await db.transaction((tx) => readRows(tx, compiled), {
+      isolationLevel: 'repeatable read',
+      accessMode: 'read only',
+    })
+    refuseNewer(rows.reader)
+    const sdl = new Map(rows.schemas.map((row) => [row.hash, row.sdl]))
+    const kept = new Map<string, unknown>()
+    for (const connection of rows.connections) {
+      const key = catalogueKey(connection)
+      if (kept.has(key)) continue
+      kept.set(
+        key,
+        compiled.has(key)
+          ? compiled.get(key)
+          : compileOne(compile, connection, sdl.get(connection.schema), log),
+      )
+    }
+    compiled = kept
+    return snapshotOf(rows, kept, log)
+  }
+}
+
+type Rows = Awaited<ReturnType<typeof readRows>>
+
+async function readRows(tx: Tx, compiled: ReadonlyMap<string, unknown>) {
+  const [head] = await tx.select().from(policy).where(eq(policy.id, 1))
+  if (head === undefined) throw new Error('the policy row is missing')
+  const connectionRows = await tx.select().from(connections)
+  const missing = connectionRows.filter((row) => !compiled.has(catalogueKey(row)))
+  const hashes = [...new Set(missing.map((row) => row.schema))]
+  return {
+    version: head.version,
+    reader: head.reader,
+    connections: connectionRows,
+    schemas:
+      hashes.length === 0
+        ? []
+        : await tx.select().from(schemas).where(inArray(schemas.hash, hashes)),
+    environments: await tx.select().from(environments),
+    bindings: await tx.select().from(bindings),
+    scopes: await tx.select().from(scopes),
+    agents: await tx.select().from(agents),
+    grants: await tx.select().from(grants),
+    revocations: await tx
+      .select({ jti: revocations.jti })
+      .from(revocations)
+      .where(gt(revocations.expiresAt, sql`now()`)),
+    watermarks: await tx.select().from(watermarks),
+  }
+}
+
+/** A newer replica may have written rules that this one would not enforce. */
+function refuseNewer(reader: number): void {
+  if (reader <= format) return
+  throw new BrokerError(
+    'policy-stale',
+    `The policy needs a broker that understands policy format ${reader}, and this one understands ${format}.`,
+    { hint: 'Upgrade this replica.' },
+  )
+}
+
+function catalogueKey(row: { provider: string; schema: string }): string {
+  return `${row.provider} ${row.schema}`
+}
+
+function compileOne(
+  compile: Compile,
+  connection: { name: string; provider: string },
+  sdl: string | undefined,
+  log: Logger,
+): unknown {
+  try {
+    if (sdl === undefined) throw new Error('its schema is missing')
+    return compile(connection.provider, sdl)
+  } catch (error) {
+    log.error(
+      { err: error, connection: connection.name },
+      'a connection has no catalogue, so every call to it is refused',
+    )
+    return undefined
+  }
+}
+
+function snapshotOf(rows: Rows, compiled: ReadonlyMap<string, unknown>, log: Logger): Snapshot {
+  return Object.freeze({
+    version: rows.version,
+    environments: new Map(
+      rows.environments.map((row) => [row.name, { name: row.name, protected: row.protected }]),
+    ),
+    bindings: rows.bindings.map(bindingOf),
+    scopes: new Map(rows.scopes.map((row) => [row.name, scopeOf(row, log)])),
+    agents: agentsOf(rows),
+    connections: new Map(rows.connections.map((row) => [row.name, connectionOf(row)])),
+    catalogues: new Map(
+      rows.connections.flatMap((row) => {
+        const catalogue = compiled.get(catalogueKey(row))
+        return catalogue === undefined ? [] : [[row.name, catalogue] as const]
+      }),
+    ),
+    revoked: new Set(rows.revocations.map((row) => row.jti)),
+    notBefore: latestOf(rows.watermarks),
+  })
+}
+
+export function bindingOf(row: typeof bindings.$inferSelect): Binding {
+  return {
+    environment: row.environment,
+    provider: row.provider,
+    mode: row.mode,
+    place: row.place,
+    label: row.label,
+  }
+}
+
+function connectionOf(row: typeof connections.$inferSelect): ConnectionPolicy {
+  return {
+    name: row.name,
+    provider: row.provider,
+    baseUrl: row.baseUrl,
+    placement: row.placement,
+    allowPrivate: row.allowPrivate,
+    sealed: row.sealed,
+    secretVersion: row.secretVersion,
+    schemaHash: row.schema,
+  }
+}
+
+function scopeOf(row: typeof scopes.$inferSelect, log: Logger): Scope {
+  return {
+    name: row.name,
+    environment: row.environment,
+    version: row.version,
+    allow: allowOf(row, log),
+    maxTtl: row.maxTtl,
+    callsPerMinute: row.callsPerMinute,
+  }
+}
+
+/** All or nothing: half of a scope is not what anybody wrote. */
+function allowOf(row: typeof scopes.$inferSelect, log: Logger): Allow[] {
+  const parsed: Allow[] = []
+  for (const source of row.allow) {
+    const one = parseAllow(source)
+    if ('problem' in one) {
+      log.error(
+        { scope: row.name, problem: one.problem },
+        'a scope cannot be read, so it allows nothing',
+      )
+      return []
+    }
+    parsed.push(one)
+  }
+  return parsed
+}
+
+function agentsOf(rows: Rows): Map<string, AgentPolicy> {
+  const granted = Map.groupBy(rows.grants, (row) => row.agent)
+  return new Map(
+    rows.agents.map(({ name }) => [
+      name,
+      { name, scopes: new Set((granted.get(name) ?? []).map((row) => row.scope)) },
+    ]),
+  )
+}
+
+function latestOf(rows: readonly { subject: string; notBefore: Date }[]): Snapshot['notBefore'] {
+  const bySubject = new Map(rows.map((row) => [row.subject, row.notBefore.getTime() / 1000]))
+  return (capability: Capability, connection: string) =>
+    [
+      'all',
+      `agent:${capability.agent}`,
+      `connection:${connection}`,
+      ...capability.scopes.map((scope) => `scope:${scope}`),
+    ].reduce((latest, subject) => Math.max(latest, bySubject.get(subject) ?? 0), 0)
+}

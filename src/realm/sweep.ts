@@ -1,0 +1,24 @@
+/** Removes what expired long ago, a bounded number of rows at a time; never what could still be presented. */
+import { and, inArray, lt, type SQL, sql } from 'drizzle-orm'
+import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
+import type { Db } from '../store/open.ts'
+import { capabilities, enrolments, revocations, sessions } from '../store/schema.ts'
+
+const atOnce = 5_000
+
+/** Revocations outlive what they revoke by an hour, for replicas whose clock is behind. */
+const hourAgo = sql`now() - interval '1 hour'`
+/** Capabilities stay a day, so that `capability list` can answer for yesterday. */
+const dayAgo = sql`now() - interval '1 day'`
+
+export async function sweep(db: Db): Promise<void> {
+  await sweepTable(db, revocations, revocations.jti, revocations.expiresAt, hourAgo)
+  await sweepTable(db, sessions, sessions.id, sessions.expiresAt, hourAgo)
+  await sweepTable(db, capabilities, capabilities.jti, capabilities.expiresAt, dayAgo)
+  await sweepTable(db, enrolments, enrolments.codeHash, enrolments.expiresAt, dayAgo)
+}
+
+async function sweepTable(db: Db, table: PgTable, key: PgColumn, expiresAt: PgColumn, before: SQL) {
+  const expired = db.select({ key }).from(table).where(lt(expiresAt, before)).limit(atOnce)
+  await db.delete(table).where(and(inArray(key, expired), lt(expiresAt, before)))
+}
