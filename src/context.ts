@@ -1,0 +1,29 @@
+/** What everything needs, built once at start and passed first. Holds no request's state. */
+import type { Journal } from './audit/journal.ts'
+import type { Config } from './config.ts'
+import type { Dial } from './exchange/dial.ts'
+import type { Logger } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import type { Realm } from './realm/realm.ts'
+import type { Keyring } from './seal/keyring.ts'
+import type { Db } from './store/open.ts'
+import type { SigningKeys } from './tokens/keys.ts'
+
+/** Database time, made monotonic. Everything that expires is judged by it. */
+export type Clock = { now(): number }
+
+export type Context = {
+  config: Config
+  /** Origins as the outside names them. */
+  publicUrl: string
+  consoleUrl: string
+  db: Db
+  keyring: Keyring
+  clock: Clock
+  log: Logger
+  metrics: Metrics
+  realm: Realm
+  journal: Journal
+  signing: SigningKeys
+  dial: Dial
+}

@@ -1,0 +1,22 @@
+/** Names and identifiers: how each is made and how each is recognised. Never looks anything up. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { z } from 'zod'
+
+/** A name an operator chooses: connections, environments, scopes, agents. Lower case, so that one name has one spelling. */
+export const Name = z
+  .string()
+  .regex(
+    /^[a-z][a-z0-9-]{0,62}$/,
+    'a name is lower-case letters, digits and hyphens, starts with a letter, and has at most 63 characters',
+  )
+export type Name = z.infer<typeof Name>
+
+/** A random identifier with a prefix that says what it names, 128 bits, sortable by nothing on purpose. */
+export function newId(prefix: 'req' | 'cap' | 'con' | 'ses' | 'evt'): string {
+  return `${prefix}_${randomUUID().replaceAll('-', '')}`
+}
+
+/** 256 random bits in base64url: the secret part of every credential that we make ourselves. */
+export function randomSecret(prefix: 'vks_' | 'vko_' | ''): string {
+  return prefix + randomBytes(32).toString('base64url')
+}

@@ -1,0 +1,101 @@
+/**
+ * The allowlist's little language: an exact name, a glob (`Query.*`) or an effect (`@read`), after `connection:`.
+ * Globs and effects cover only known operations that read or write; everything else must be named exactly.
+ */
+import { effects, type Effect, type Operation, ordinary } from './operation.ts'
+
+export type Pattern =
+  | { form: 'exact'; name: string }
+  | { form: 'glob'; source: string; pieces: readonly string[] }
+  | { form: 'effect'; effect: 'read' | 'write' }
+
+/** A pattern with the connection it is about, as an operator writes it: `railway:Query.*`. */
+export type Allow = { connection: string; pattern: Pattern }
+
+const allowForm = /^([a-z][a-z0-9-]{0,62}):(.{1,200})$/
+const nameForm = /^[A-Za-z0-9_./{} -]+$/
+
+/** The reason why `source` is no pattern, or the pattern. */
+export function parsePattern(source: string): Pattern | { problem: string } {
+  if (source.startsWith('@')) {
+    const effect = source.slice(1)
+    if (effect === 'read' || effect === 'write') return { form: 'effect', effect }
+    return effects.some((known) => known === effect)
+      ? { problem: `operations that are ${effect} must be named exactly; only @read and @write are patterns` }
+      : { problem: `unknown effect ${source}; the patterns by effect are @read and @write` }
+  }
+  if (!source.includes('*')) {
+    return nameForm.test(source)
+      ? { form: 'exact', name: source }
+      : { problem: `"${source}" is no operation name` }
+  }
+  const pieces = source.split('*')
+  return pieces.every((piece) => piece === '' || nameForm.test(piece))
+    ? { form: 'glob', source, pieces }
+    : { problem: `"${source}" is no glob; only letters, digits, . _ / { } and * may stand in one` }
+}
+
+/** Reads `connection:pattern`. */
+export function parseAllow(source: string): Allow | { problem: string } {
+  const match = allowForm.exec(source)
+  if (match?.[1] === undefined || match[2] === undefined) {
+    return { problem: `"${source}" is not of the form connection:operation, such as railway:Query.*` }
+  }
+  const pattern = parsePattern(match[2])
+  return 'problem' in pattern ? pattern : { connection: match[1], pattern }
+}
+
+export function writePattern(pattern: Pattern): string {
+  if (pattern.form === 'exact') return pattern.name
+  return pattern.form === 'glob' ? pattern.source : `@${pattern.effect}`
+}
+
+export function writeAllow(allow: Allow): string {
+  return `${allow.connection}:${writePattern(allow.pattern)}`
+}
+
+/** Whether a pattern covers a root field or route. Nested fields are asked about with `names`. */
+export function covers(pattern: Pattern, operation: Operation): boolean {
+  if (pattern.form === 'exact') return pattern.name === operation.name
+  if (operation.unknown || !ordinary(operation.own)) return false
+  return pattern.form === 'glob'
+    ? matches(pattern.pieces, operation.name)
+    : includes(pattern.effect, operation.own)
+}
+
+/** Whether a pattern names this field exactly. */
+export function names(pattern: Pattern, field: string): boolean {
+  return pattern.form === 'exact' && pattern.name === field
+}
+
+/** `@read` covers what only reads; `@write` covers what writes, and what only reads not at all. */
+function includes(effect: 'read' | 'write', own: readonly Effect[]): boolean {
+  return effect === 'read' ? own.every((one) => one === 'read') : own.includes('write')
+}
+
+/** Linear in the text for each piece, so that no glob can be made to take long. */
+function matches(pieces: readonly string[], text: string): boolean {
+  const first = pieces[0] ?? ''
+  const last = pieces.at(-1) ?? ''
+  if (!text.startsWith(first) || !text.endsWith(last)) return false
+  let at = first.length
+  for (const piece of pieces.slice(1, -1)) {
+    const found = text.indexOf(piece, at)
+    if (found < 0) return false
+    at = found + piece.length
+  }
+  return at <= text.length - last.length
+}
+
+/** Whether everything that `inner` covers is provably covered by `outer`. Unsure is no. */
+export function narrower(inner: Pattern, outer: Pattern): boolean {
+  if (writePattern(inner) === writePattern(outer)) return true
+  if (outer.form !== 'glob') return false
+  // An exact name may be destructive, and a glob never covers that: the call itself decides, so this only says that
+  // the name lies in the glob.
+  if (inner.form === 'exact') return matches(outer.pieces, inner.name)
+  if (inner.form === 'effect') return false
+  return outer.pieces.length === 2 && outer.pieces[1] === ''
+    ? (inner.pieces[0] ?? '').startsWith(outer.pieces[0] ?? '')
+    : false
+}

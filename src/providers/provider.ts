@@ -1,0 +1,81 @@
+/**
+ * The contract of a provider: how to read a request into operations, how to locate what it names, and where the
+ * credential goes. Data and pure functions over a shared engine; a provider never opens a credential or a socket.
+ */
+import type { Located, Operation, Place, Resource } from '../policy/operation.ts'
+
+/** A request as it was read from the wire, once. `segments` are decoded, one per path segment after the connection. */
+export type Call = {
+  method: string
+  segments: readonly string[]
+  query: readonly (readonly [string, string])[]
+  /** The whole Content-Type header, or null if there was none. */
+  contentType: string | null
+  body: Uint8Array
+}
+
+/** The request that will leave: composed from what was judged, never the caller's bytes beside another reading of them. */
+export type CanonicalRequest = {
+  method: string
+  /** Absolute path, percent-encoded by us. */
+  path: string
+  /** Query string without `?`, or empty. */
+  query: string
+  contentType: string | null
+  accept: string
+  body: Uint8Array | null
+}
+
+/** What a call means: operations to judge and one request to send, or an answer from the broker's own knowledge. */
+export type Reading =
+  | { kind: 'call'; operations: readonly Operation[]; request: CanonicalRequest }
+  | { kind: 'answer'; json: unknown }
+
+/** One read of the upstream with the connection's credential. A failure is an answer too: it makes a thing unknown. */
+export type Lookup = (
+  document: string,
+  variables: Readonly<Record<string, string>>,
+) => Promise<{ ok: true; data: unknown } | { ok: false; why: string }>
+
+/** Where to look for things that have no look-up by id: the containers that any environment has bound. */
+export type Known = { places: readonly Place[] }
+
+/** How a real credential is put on a request. The header is ours to write; a caller's own never passes. */
+export type Placement = { header: 'authorization' | 'project-access-token'; prefix: '' | 'Bearer ' }
+
+/** A kind of resource, as `environment bind` offers it. */
+export type Kind = {
+  kind: string
+  /** Kinds that can contain several environments can only be seen. */
+  bind: 'owns' | 'sees' | null
+  /** The containers of a place of this kind, outermost first, itself last. */
+  path: readonly string[]
+}
+
+/** A thing that `environment discover` found. `address` is what a human may type: `acme/staging`. */
+export type Discovered = { kind: string; address: string; place: Place; note?: string }
+
+export type Provider<Catalogue = unknown> = {
+  name: string
+  engine: 'graphql'
+  /** Base URL when the operator gives none. */
+  baseUrl: string
+  /** Ways to place the credential, the default first. */
+  placements: Readonly<Record<string, Placement>>
+  kinds: readonly Kind[]
+  /** Lays Valetkey's knowledge over a schema (SDL). Slow; done once per schema. Throws `malformed-request` if it is none. */
+  compile(schema: string): Catalogue
+  /** Reads a call. Throws `malformed-request`, `ambiguous-request`, `unknown-operation`, `payload-too-large`. */
+  read(catalogue: Catalogue, call: Call): Reading
+  /**
+   * Resolves one resource to where it lives. `pinned` are the environment ids that the targets of the same operation
+   * name; a context is located together with them.
+   */
+  locate(resource: Resource, pinned: readonly string[], lookup: Lookup, known: Known): Promise<Located>
+  /** Everything that the credential sees and that can be bound. */
+  discover(lookup: Lookup): Promise<readonly Discovered[]>
+  /** The document that learns the schema, and what turns its answer into SDL. */
+  introspection: { path: string; document: string; toSdl(data: unknown): string }
+  /** Whether an upstream's answer says that the connection's own credential was refused. */
+  rejectsCredential(status: number, body: unknown): boolean
+}
