@@ -1,0 +1,118 @@
+/** The hash chain: each entry's canonical body names the hash of the one before. Pure; knows no database and no clock. */
+import { createHash } from 'node:crypto'
+import { canonical } from './canonical.ts'
+import type { Checked } from './entry.ts'
+
+/** The end of a chain, or the beginning of an empty one. */
+export type Head = { seq: number; hash: string }
+
+/** An entry in its place. `body` is exactly what was hashed. */
+export type Link = { seq: number; prev: string; hash: string; body: string }
+
+export type Break = {
+  /** The first entry that is wrong, or that should be there and is not. */
+  seq: number
+  how: 'edited' | 'missing' | 'reordered' | 'cut'
+  detail: string
+}
+
+export const genesis: Head = { seq: 0, hash: '0'.repeat(64) }
+
+export function hashOf(body: string): string {
+  return createHash('sha256').update(body, 'utf8').digest('hex')
+}
+
+/** The entry's link after `head`, at `at` milliseconds since the epoch. */
+export function link(head: Head, at: number, entry: Checked): Link {
+  const seq = head.seq + 1
+  const time = new Date(at).toISOString()
+  const body = canonical({ ...entry, v: 1, seq, prev: head.hash, at: time })
+  return { seq, prev: head.hash, hash: hashOf(body), body }
+}
+
+/** Follows a chain from its first entry and keeps the first break. `expected` is a head the chain must reach. */
+export async function verifyChain(
+  links: AsyncIterable<Link> | Iterable<Link>,
+  expected?: Head,
+): Promise<{ head: Head; broken: Break | null }> {
+  const chain = followChain()
+  for await (const next of links) chain.take(next)
+  return { head: chain.head(), broken: chain.broken() ?? cut(chain.head(), expected) }
+}
+
+/** The same, one link at a time. */
+export function followChain(): {
+  take(next: Link): void
+  head(): Head
+  broken(): Break | null
+} {
+  let last = genesis
+  let broken: Break | null = null
+  return {
+    take(next) {
+      if (broken?.how === 'missing' && next.seq === broken.seq) {
+        const detail = `entry ${next.seq} stands after entry ${last.seq}`
+        broken = { seq: next.seq, how: 'reordered', detail }
+      }
+      broken ??= fault(last, next)
+      last = { seq: next.seq, hash: next.hash }
+    },
+    head: () => last,
+    broken: () => broken,
+  }
+}
+
+/** Entries that were there when the head was signed, and are not any more. */
+export function cut(head: Head, expected: Head | undefined): Break | null {
+  if (expected === undefined || head.seq >= expected.seq) return null
+  const detail = `the chain ends at entry ${head.seq}, but entry ${expected.seq} was recorded`
+  return { seq: head.seq + 1, how: 'cut', detail }
+}
+
+function fault(last: Head, next: Link): Break | null {
+  const { seq } = next
+  const own = ownFault(next)
+  if (own !== null) return own
+  if (seq <= last.seq) {
+    return { seq, how: 'reordered', detail: `entry ${seq} stands after entry ${last.seq}` }
+  }
+  if (seq > last.seq + 1) {
+    const detail = `entry ${last.seq + 1} is missing: entry ${last.seq} is followed by entry ${seq}`
+    return { seq: last.seq + 1, how: 'missing', detail }
+  }
+  if (next.prev !== last.hash) {
+    const detail = `entry ${seq} does not follow from entry ${last.seq}: one of the two was replaced`
+    return { seq, how: 'edited', detail }
+  }
+  return null
+}
+
+/** What is wrong with a link by itself. */
+function ownFault({ seq, prev, hash, body }: Link): Break | null {
+  if (hashOf(body) !== hash) {
+    return { seq, how: 'edited', detail: `the body of entry ${seq} does not have its hash` }
+  }
+  const said = readBody(body)
+  if (said === null) {
+    return { seq, how: 'edited', detail: `the body of entry ${seq} is not canonical JSON` }
+  }
+  if (said['seq'] !== seq) {
+    const detail = `in the place of entry ${seq} stands entry ${String(said['seq'])}`
+    return { seq, how: 'reordered', detail }
+  }
+  if (said['prev'] !== prev) {
+    return { seq, how: 'edited', detail: `entry ${seq} and its body name different predecessors` }
+  }
+  return null
+}
+
+/** The fields of a body, or null if it is not the one spelling that we write: another has two readings. */
+export function readBody(body: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(body)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
+    return canonical(value) === body ? { ...value } : null
+  } catch {
+    return null
+  }
+}
