@@ -14,17 +14,23 @@ function sharedBy(project: string, kind: string, id: string): Place {
   ]
 }
 
-export async function hasBucket(lookup: Lookup, project: string, id: string): Promise<boolean> {
-  const node = z.object({ id: z.string(), projectId: z.literal(project) })
-  const nodes = await projectList(lookup, project, 'buckets', 'id projectId', node)
-  return nodes.some((one) => one.id === id)
+type IsListed = (lookup: Lookup, project: string, id: string) => Promise<boolean>
+
+/** Whether a project lists a thing of its own under that id. */
+function listedIn(field: string): IsListed {
+  return async (lookup, project, id) => {
+    const node = z.object({ id: z.string(), projectId: z.literal(project) })
+    const nodes = await projectList(lookup, project, field, 'id projectId', node)
+    return nodes.some((one) => one.id === id)
+  }
 }
 
-const group: Find = async (lookup, project, id) => {
-  const node = z.object({ id: z.string(), projectId: z.literal(project) })
-  const nodes = await projectList(lookup, project, 'groups', 'id projectId', node)
-  return nodes.some((one) => one.id === id) ? sharedBy(project, 'group', id) : null
-}
+export const hasService = listedIn('services')
+export const hasBucket = listedIn('buckets')
+const hasGroup = listedIn('groups')
+
+const group: Find = async (lookup, project, id) =>
+  (await hasGroup(lookup, project, id)) ? sharedBy(project, 'group', id) : null
 
 const integration: Find = async (lookup, project, id) => {
   const document = `query ($projectId: String!, $after: String) { integrations(projectId: $projectId, after: $after) ${selectPage('id projectId')} }`

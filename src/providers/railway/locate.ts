@@ -22,6 +22,8 @@ import { type Found, hasBucketInstance, hasInstance, spanning } from './spanning
 /** What one resource may cost in look-ups. Beyond it the resource is unknown. */
 const maxLookups = 100
 
+const unpinned = 'the call names no environment to look it up in'
+
 type Search = { lookup: Lookup; known: Known; pinned: readonly string[] }
 
 export async function locate(
@@ -127,6 +129,7 @@ async function readableEnvironments(lookup: Lookup, project: string): Promise<re
 
 /** A context is only what it is together with an environment that the same field pins. */
 async function findContext(search: Search, resource: Resource): Promise<Found> {
+  if (search.pinned.length === 0) throw new Unlocated(unpinned)
   if (resource.kind === 'environment') return environment(search, resource)
   if (resource.kind === 'volume') {
     throw new Unlocated('a volume is judged by every environment that it is in')
@@ -138,9 +141,7 @@ async function inPinned(search: Search, resource: Resource): Promise<Found> {
   const places: Place[] = []
   for (const id of search.pinned) places.push(await pair(search, id, resource))
   const first = places[0]
-  if (first === undefined) {
-    throw new Unlocated('the call names no environment to look it up in')
-  }
+  if (first === undefined) throw new Unlocated(unpinned)
   return { home: homeOf(resource.kind, first), places }
 }
 

@@ -8,7 +8,7 @@ import type { Known, Lookup } from '../provider.ts'
 import { ask, firstFound } from './answers.ts'
 import { projectOfService } from './by-id.ts'
 import { servicesIn, volumesIn } from './in-environment.ts'
-import { hasBucket } from './in-project.ts'
+import { hasBucket, hasService } from './in-project.ts'
 import { boundProjects, everyEnvironment, listProjects, placeOf, type Spot } from './projects.ts'
 
 export type Found = { home: Place; places: readonly Place[] }
@@ -32,6 +32,9 @@ const isBucketIn: IsIn = async (lookup, spot, id) => {
   return (await ask(lookup, document, variables, shape)).bucketInstanceDetails !== null
 }
 
+/** Few enough look-ups at a time for the lowest limit that Railway sets, ten a second. */
+const atOnce = 5
+
 async function across(
   lookup: Lookup,
   known: Known,
@@ -39,14 +42,27 @@ async function across(
   step: { kind: string; id: string },
   isIn: IsIn,
 ): Promise<Found> {
-  const spots = await everyEnvironment(lookup, known, project)
-  const there = await Promise.all(spots.map((spot) => isIn(lookup, spot, step.id)))
-  const places = spots.filter((_, i) => there[i]).map((spot) => [...placeOf(spot), step])
+  const places: Place[] = []
+  const left = await everyEnvironment(lookup, known, project)
+  while (left.length > 0) {
+    const some = left.splice(0, atOnce)
+    const there = await Promise.all(some.map((spot) => isIn(lookup, spot, step.id)))
+    places.push(...some.filter((_, i) => there[i]).map((spot) => [...placeOf(spot), step]))
+  }
   return { home: [{ kind: 'project', id: project }, step], places }
 }
 
+/** A project token is refused a service by its id, but may list those of its project. */
 async function service(lookup: Lookup, known: Known, id: string): Promise<Found> {
-  const project = await projectOfService(lookup, id)
+  const project = await firstFound(
+    [
+      () => projectOfService(lookup, id),
+      ...boundProjects(known).map(
+        (one) => async () => ((await hasService(lookup, one, id)) ? one : null),
+      ),
+    ],
+    'no project has it',
+  )
   return across(lookup, known, project, { kind: 'service', id }, isServiceIn)
 }
 
@@ -82,22 +98,8 @@ export const spanning: Readonly<
   Record<string, (lookup: Lookup, known: Known, id: string) => Promise<Found>>
 > = { service, volume, bucket }
 
-const instanceDocument =
-  'query ($environmentId: String!, $serviceId: String!) { serviceInstance(environmentId: $environmentId, serviceId: $serviceId) { environmentId serviceId service { id projectId } } }'
-
-/** A service and an environment together: the instance that the two have in common. */
-export async function hasInstance(lookup: Lookup, spot: Spot, id: string): Promise<boolean> {
-  const shape = z.object({
-    serviceInstance: z.object({
-      environmentId: z.literal(spot.environment),
-      serviceId: z.literal(id),
-      service: z.object({ id: z.literal(id), projectId: z.literal(spot.project) }),
-    }),
-  })
-  const variables = { environmentId: spot.environment, serviceId: id }
-  await ask(lookup, instanceDocument, variables, shape)
-  return true
-}
+/** A service and an environment together: whether the two have an instance in common. */
+export const hasInstance = isServiceIn
 
 export async function hasBucketInstance(lookup: Lookup, spot: Spot, id: string): Promise<boolean> {
   return (await hasBucket(lookup, spot.project, id)) && isBucketIn(lookup, spot, id)

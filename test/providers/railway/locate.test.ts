@@ -212,6 +212,14 @@ describe('a service and a bucket', () => {
     expect(await find(target('service', ids.site))).toMatchObject({ known: true, places })
   })
 
+  test('a service is found in its project by a token that may not ask for it by id', async () => {
+    railway.refused.add('service')
+    const step = { kind: 'service', id: ids.worker }
+    const places = [env(ids.staging, step)]
+    expect(await find(target('service', ids.worker))).toMatchObject({ known: true, places })
+    expect(await find(target('service', ids.site))).toMatchObject({ known: false })
+  })
+
   test('a service is unknown when an environment of its project may not be read', async () => {
     railway.hidden.add(ids.production)
     expect(unknown(await find(target('service', ids.worker)))).toContain('may not read')
@@ -268,6 +276,7 @@ describe('a context', () => {
       ['project', ids.rentals],
       ['service', ids.web],
       ['bucket', ids.bucket],
+      ['environment', ids.staging],
     ] as const) {
       expect(unknown(await find(context(kind, id)))).toContain('names no environment')
     }

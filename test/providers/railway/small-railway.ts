@@ -60,6 +60,7 @@ const connections = [
   'VolumeInstance',
   'DeploymentTrigger',
   'Bucket',
+  'Service',
   'Group',
   'Integration',
   'ProjectToken',
@@ -71,7 +72,7 @@ const schema = buildSchema(`
   ${connections.map((one) => `type ${one}s { edges: [${one}Edge!]! pageInfo: PageInfo! } type ${one}Edge { node: ${one}! }`).join('\n')}
   type Project {
     id: ID! name: String! workspaceId: String primaryEnvironmentId: String baseEnvironmentId: String
-    environments(${page}): Environments!  buckets(${page}): Buckets!  groups(${page}): Groups!
+    environments(${page}): Environments!  buckets(${page}): Buckets! services(${page}): Services!  groups(${page}): Groups!
   }
   type Environment {
     id: ID! projectId: String! name: String! isEphemeral: Boolean! canAccess: Boolean!
@@ -228,6 +229,7 @@ export function smallRailway(): SmallRailway {
       primaryEnvironmentId: id === ids.rentals ? ids.production : ids.websiteProduction,
       baseEnvironmentId: null,
       environments: connection(mine.map((one) => environment(one.id))),
+      services: connection((id === ids.rentals ? [ids.web, ids.worker] : [ids.site]).map(service)),
       buckets: connection(id === ids.rentals ? [{ id: ids.bucket, projectId: id }] : []),
       groups: connection(id === ids.rentals ? [{ id: ids.group, projectId: id }] : []),
     }
