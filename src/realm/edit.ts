@@ -18,7 +18,7 @@ export type Note = (facts: Record<string, unknown>) => void
  */
 export async function edit<T>(
   ctx: Pick<Context, 'db' | 'journal' | 'realm' | 'log'>,
-  entry: Omit<Entry, 'kind'>,
+  entry: Omit<Entry, 'kind'> & { kind?: 'change' | 'revoke' },
   change: (tx: Tx, note: Note) => Promise<T>,
 ): Promise<T> {
   const result = await ctx.db.transaction(async (tx) => {
@@ -31,7 +31,7 @@ export async function edit<T>(
     const changed = await change(tx, (facts) => Object.assign(noted, facts))
     await ctx.journal.appendIn(tx, {
       ...entry,
-      kind: 'change',
+      kind: entry.kind ?? 'change',
       facts: { ...entry.facts, ...noted, policy_version: row?.version },
     })
     await tx.execute(sql`select pg_notify(${policyChannel}, ${String(row?.version)})`)
