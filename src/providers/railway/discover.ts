@@ -46,11 +46,16 @@ async function discoverProject(
   }
 }
 
-function note(one: { source: string | null; ephemeral: boolean; readable: boolean }): {
+function note(one: {
+  source: string | null
+  fork: boolean
+  ephemeral: boolean
+  readable: boolean
+}): {
   note?: string
 } {
   const words = [
-    ...(one.source === null ? [] : [`fork of ${one.source}`]),
+    ...(one.source === null ? [] : [`${one.fork ? 'fork' : 'copy'} of ${one.source}`]),
     ...(one.ephemeral ? ['ephemeral'] : []),
     ...(one.readable ? [] : ['the connection may not read it']),
   ]

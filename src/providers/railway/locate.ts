@@ -62,7 +62,7 @@ async function environment({ lookup, known }: Search, { id, spread }: Resource):
   const home = placeOf(found)
   if (spread === undefined || found.fork) return at(home)
   const all = await everyEnvironment(lookup, known, found.project)
-  const touched = all.filter((one) => one.source === null)
+  const touched = all.filter((one) => !one.fork)
   if (!touched.some((one) => one.environment === id)) {
     throw new Unlocated('its project does not list it')
   }

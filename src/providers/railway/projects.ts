@@ -36,7 +36,7 @@ export function boundProjects(known: Known): string[] {
 }
 
 const environmentDocument =
-  'query ($id: String!, $projectId: String) { environment(id: $id, projectId: $projectId) { id projectId sourceEnvironment { id } } }'
+  'query ($id: String!, $projectId: String) { environment(id: $id, projectId: $projectId) { id projectId isEphemeral sourceEnvironment { id } } }'
 
 /** An environment by its id. `project`, where it is known, must be the one that the answer names. */
 export async function findEnvironment(
@@ -48,16 +48,21 @@ export async function findEnvironment(
     environment: z.object({
       id: z.literal(id),
       projectId: project === undefined ? projectId : z.literal(project),
+      isEphemeral: z.boolean(),
       sourceEnvironment: z.object({ id: environmentId }).nullable(),
     }),
   })
   const variables = project === undefined ? { id } : { id, projectId: project }
   const { environment } = await ask(lookup, environmentDocument, variables, shape)
-  return {
-    project: environment.projectId,
-    environment: environment.id,
-    fork: environment.sourceEnvironment !== null,
-  }
+  return { project: environment.projectId, environment: environment.id, fork: isFork(environment) }
+}
+
+/**
+ * Whether an environment is certainly a fork, to which Railway confines what it would otherwise do everywhere. A lasting
+ * copy of another environment has a source too, and nothing says that Railway spares the others when it is named.
+ */
+function isFork(one: { isEphemeral: boolean; sourceEnvironment: object | null }): boolean {
+  return one.isEphemeral && one.sourceEnvironment !== null
 }
 
 /** As above, with the project that a binding says; a project token is only answered when both are given. */
@@ -110,8 +115,9 @@ type Listed = Spot & {
   ephemeral: boolean
   /** Railway lists restricted environments too, to those who may not read them. */
   readable: boolean
-  /** The name of the environment that it is a fork of. */
+  /** The name of the environment that it was made from. */
   source: string | null
+  fork: boolean
 }
 
 const environmentsDocument = `query ($projectId: String!, $after: String) { project(id: $projectId) { id primaryEnvironmentId baseEnvironmentId environments(after: $after) ${selectPage('id projectId name isEphemeral canAccess sourceEnvironment { id name }')} } }`
@@ -145,13 +151,14 @@ export async function listEnvironments(
   })
   for (const one of nodes) spokenOf.delete(one.id)
   spokenOf.delete(null)
-  const listed = nodes.map(({ id, name, isEphemeral, canAccess, sourceEnvironment }) => ({
+  const listed = nodes.map((one) => ({
     project,
-    environment: id,
-    name,
-    ephemeral: isEphemeral,
-    readable: canAccess,
-    source: sourceEnvironment?.name ?? null,
+    environment: one.id,
+    name: one.name,
+    ephemeral: one.isEphemeral,
+    readable: one.canAccess,
+    source: one.sourceEnvironment?.name ?? null,
+    fork: isFork(one),
   }))
   return { listed, missing: spokenOf.size > 0 }
 }

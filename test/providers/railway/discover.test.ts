@@ -59,6 +59,13 @@ test('everything is offered page by page', async () => {
   expect(await offered()).toEqual([...ofRentals, 'acme-website', 'acme-website/production'])
 })
 
+test('a lasting copy is told from a fork', async () => {
+  for (const row of railway.environments) {
+    if (row.id === ids.staging) row.source = ids.production
+  }
+  expect(await offered()).toContain('acme-rentals/staging (copy of production)')
+})
+
 test('an environment that may not be read is offered with that note', async () => {
   railway.hidden.add(ids.staging)
   expect(await offered()).toContain('acme-rentals/staging (the connection may not read it)')

@@ -264,6 +264,15 @@ describe('an environment', () => {
     expect(await find(spread(ids.preview))).toMatchObject({ places: [env(ids.preview)] })
   })
 
+  test('spreads from a lasting copy too, which may be no fork', async () => {
+    for (const row of railway.environments) {
+      if (row.id === ids.staging) row.source = ids.production
+    }
+    const places = [env(ids.production), env(ids.staging)]
+    expect(await find(spread(ids.staging))).toMatchObject({ places })
+    expect(await find(spread(ids.production))).toMatchObject({ places })
+  })
+
   test('that spreads is unknown when one of the others may not be read', async () => {
     railway.hidden.add(ids.production)
     expect(unknown(await find(spread(ids.staging)))).toContain('may not read')

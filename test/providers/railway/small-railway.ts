@@ -252,7 +252,7 @@ export function smallRailway(): SmallRailway {
       id,
       projectId: row.projectId,
       name: row.name,
-      isEphemeral: row.source !== null,
+      isEphemeral: row.name.startsWith('pr-'),
       canAccess: !railway.hidden.has(id),
       sourceEnvironment: () => (row.source === null ? null : environment(row.source)),
       serviceInstances: within(id, () =>
