@@ -7,7 +7,8 @@ import { environmentId, placeOf, projectList } from './projects.ts'
 
 type Find = (lookup: Lookup, project: string, id: string) => Promise<Place | null>
 
-function sharedBy(project: string, kind: string, id: string): Place {
+/** The place of what every environment of a project shares. */
+export function sharedBy(project: string, kind: string, id: string): Place {
   return [
     { kind: 'project', id: project },
     { kind, id },

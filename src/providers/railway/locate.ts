@@ -5,7 +5,7 @@ import type { Known, Lookup } from '../provider.ts'
 import { bounded, firstFound, startTrail, Unlocated } from './answers.ts'
 import { byId, findProject, projectOfPlugin } from './by-id.ts'
 import { inEnvironment, namedInEnvironment } from './in-environment.ts'
-import { inProject } from './in-project.ts'
+import { inProject, sharedBy } from './in-project.ts'
 import { canonicalId, kinds } from './kinds.ts'
 import {
   boundProjects,
@@ -73,7 +73,7 @@ async function findTarget(search: Search, resource: Resource): Promise<Found> {
   const { kind, id } = resource
   const { lookup, known } = search
   if (kind === 'project') return at([{ kind, id: await findProject(lookup, id) }])
-  if (kind === 'plugin') return at(sharedBy(await projectOfPlugin(lookup, id), { kind, id }))
+  if (kind === 'plugin') return at(sharedBy(await projectOfPlugin(lookup, id), kind, id))
   const span = spanning[kind]
   if (span !== undefined) return span(lookup, known, id)
   const direct = byId[kind]
@@ -90,10 +90,6 @@ async function findTarget(search: Search, resource: Resource): Promise<Found> {
   }
   if (namedInEnvironment[kind] !== undefined) return inPinned(search, resource)
   throw new Unlocated(`Railway does not tell where a ${kind} belongs`)
-}
-
-function sharedBy(project: string, step: { kind: string; id: string }): Place {
-  return [{ kind: 'project', id: project }, step]
 }
 
 /**

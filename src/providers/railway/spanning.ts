@@ -8,7 +8,7 @@ import type { Known, Lookup } from '../provider.ts'
 import { ask, firstFound } from './answers.ts'
 import { projectOfService } from './by-id.ts'
 import { servicesIn, volumesIn } from './in-environment.ts'
-import { hasBucket, hasService } from './in-project.ts'
+import { hasBucket, hasService, sharedBy } from './in-project.ts'
 import { boundProjects, everyEnvironment, listProjects, placeOf, type Spot } from './projects.ts'
 
 export type Found = { home: Place; places: readonly Place[] }
@@ -49,7 +49,7 @@ async function across(
     const there = await Promise.all(some.map((spot) => isIn(lookup, spot, step.id)))
     places.push(...some.filter((_, i) => there[i]).map((spot) => [...placeOf(spot), step]))
   }
-  return { home: [{ kind: 'project', id: project }, step], places }
+  return { home: sharedBy(project, step.kind, step.id), places }
 }
 
 /** A project token is refused a service by its id, but may list those of its project. */
