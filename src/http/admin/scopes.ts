@@ -1,0 +1,124 @@
+/** Admin routes about scopes. Setting one replaces it whole. */
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from '../../context.ts'
+import { Name } from '../../ids.ts'
+import { hasField } from '../../providers/graphql/coordinates.ts'
+import type { Snapshot } from '../../realm/realm.ts'
+import {
+  listScopes,
+  readAllow,
+  removeScope,
+  type ScopeRow,
+  setScope,
+  showScope,
+} from '../../realm/scopes.ts'
+import { graphqlCatalogue } from './known-provider.ts'
+import { editor, gives, operatorApp, takes } from './operator.ts'
+
+const ScopeShown = z
+  .object({
+    name: z.string(),
+    environment: z.string(),
+    version: z.int(),
+    allow: z.array(z.string()),
+    max_ttl: z.int().describe('The longest life of a capability, in seconds.'),
+    calls_per_minute: z.int().nullable(),
+    updated_at: z.iso.datetime(),
+  })
+  .openapi('Scope')
+
+const ScopeGiven = z
+  .strictObject({
+    environment: Name,
+    allow: z.array(z.string().max(264)).max(500),
+    max_ttl: z.int().min(60).max(3_600).default(900),
+    calls_per_minute: z.int().min(1).max(1_000_000).nullable().default(null),
+  })
+  .openapi('ScopeSetting')
+
+const params = z.object({ name: z.string() })
+
+const list = createRoute({
+  method: 'get',
+  path: '/admin/scopes',
+  responses: { 200: gives(z.object({ scopes: z.array(ScopeShown) }), 'Every scope') },
+})
+
+const show = createRoute({
+  method: 'get',
+  path: '/admin/scopes/{name}',
+  request: { params },
+  responses: { 200: gives(ScopeShown, 'One scope') },
+})
+
+const set = createRoute({
+  method: 'put',
+  path: '/admin/scopes/{name}',
+  request: { params: z.object({ name: Name }), body: takes(ScopeGiven) },
+  responses: {
+    200: gives(
+      ScopeShown.extend({
+        warnings: z.array(z.string()).describe('Names that the connection does not offer.'),
+      }),
+      'The scope as it is',
+    ),
+  },
+})
+
+const remove = createRoute({
+  method: 'delete',
+  path: '/admin/scopes/{name}',
+  request: { params },
+  responses: {
+    200: gives(
+      z.object({ name: z.string(), agents: z.array(z.string()) }),
+      'The agents that lost it; capabilities that carry it are void',
+    ),
+  },
+})
+
+export function scopeRoutes(ctx: Context) {
+  return operatorApp()
+    .openapi(list, async (c) => c.json({ scopes: (await listScopes(ctx)).map(shown) }, 200))
+    .openapi(show, async (c) =>
+      c.json(shown(await showScope(ctx.db, c.req.valid('param').name)), 200),
+    )
+    .openapi(set, async (c) => {
+      const given = c.req.valid('json')
+      const row = await setScope(ctx, editor(c), {
+        name: c.req.valid('param').name,
+        environment: given.environment,
+        allow: given.allow,
+        maxTtl: given.max_ttl,
+        callsPerMinute: given.calls_per_minute,
+      })
+      return c.json({ ...shown(row), warnings: warningsOf(ctx.realm.now(), row.allow) }, 200)
+    })
+    .openapi(remove, async (c) => {
+      const { name } = c.req.valid('param')
+      return c.json({ name, agents: await removeScope(ctx, editor(c), name) }, 200)
+    })
+}
+
+function shown(row: ScopeRow): z.infer<typeof ScopeShown> {
+  return {
+    name: row.name,
+    environment: row.environment,
+    version: row.version,
+    allow: row.allow,
+    max_ttl: row.maxTtl,
+    calls_per_minute: row.callsPerMinute,
+    updated_at: row.updatedAt.toISOString(),
+  }
+}
+
+/** A mistyped name is no danger, since it allows nothing, but whoever wrote it meant something else. */
+function warningsOf(policy: Snapshot, sources: readonly string[]): string[] {
+  return readAllow(sources).flatMap(({ connection, pattern }) => {
+    const catalogue = policy.catalogues.get(connection)
+    if (pattern.form !== 'exact' || catalogue === undefined) return []
+    return hasField(graphqlCatalogue(catalogue), pattern.name)
+      ? []
+      : [`${connection} offers no ${pattern.name}, so that allows nothing`]
+  })
+}

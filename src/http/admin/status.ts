@@ -1,0 +1,54 @@
+/** The admin route that says how the broker stands. Counts and names, no content. */
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from '../../context.ts'
+import { isHealthy } from '../../vault/health.ts'
+import { version } from '../../version.ts'
+import { gives, operatorApp } from './operator.ts'
+
+const StatusShown = z
+  .object({
+    version: z.string(),
+    set_up: z.boolean().describe('In set-up mode: edits are taken from a session.'),
+    store: z.enum(['embedded', 'postgres']),
+    public_url: z.string(),
+    console_url: z.string(),
+    policy_version: z.int(),
+    audit: z.object({ seq: z.int(), hash: z.string() }),
+    environments: z.int(),
+    scopes: z.int(),
+    agents: z.int(),
+    connections: z.array(
+      z.object({ name: z.string(), provider: z.string(), healthy: z.boolean() }),
+    ),
+  })
+  .openapi('Status')
+
+const show = createRoute({
+  method: 'get',
+  path: '/admin/status',
+  responses: { 200: gives(StatusShown, 'How the broker stands') },
+})
+
+export function statusRoutes(ctx: Context) {
+  return operatorApp().openapi(show, (c) => {
+    const policy = ctx.realm.now()
+    return c.json(
+      {
+        version,
+        set_up: true,
+        store: ctx.config.store.kind,
+        public_url: ctx.publicUrl,
+        console_url: ctx.consoleUrl,
+        policy_version: policy.version,
+        audit: ctx.journal.head(),
+        environments: policy.environments.size,
+        scopes: policy.scopes.size,
+        agents: policy.agents.size,
+        connections: [...policy.connections.values()]
+          .map(({ name, provider }) => ({ name, provider, healthy: isHealthy(ctx, name) }))
+          .sort((a, b) => (a.name < b.name ? -1 : 1)),
+      },
+      200,
+    )
+  })
+}

@@ -1,0 +1,92 @@
+/** Asks an upstream on an operator's behalf, with the connection's credential. Tells in a word what went wrong, never what the upstream wrote. */
+import type { Context } from '../context.ts'
+import { BrokerError } from '../errors.ts'
+import type { Lookup, Provider } from '../providers/provider.ts'
+import type { ConnectionPolicy } from '../realm/realm.ts'
+import type { Secret } from '../seal/secret.ts'
+
+/** A connection that may not be written down yet. */
+export type Target = Pick<
+  ConnectionPolicy,
+  'name' | 'provider' | 'baseUrl' | 'placement' | 'allowPrivate'
+>
+
+export type Asking = {
+  provider: Pick<Provider, 'introspection' | 'rejectsCredential'>
+  target: Target
+  credential: Secret
+}
+
+type Answer =
+  | { kind: 'data'; data: unknown }
+  | { kind: 'rejected' }
+  | { kind: 'failed'; why: string }
+
+const timeoutMs = 20_000
+/** A large API's schema is several megabytes. */
+const maxBytes = 32_000_000
+
+/** One query. What the upstream wrote stays here: it may repeat the credential. */
+export async function ask(
+  ctx: Pick<Context, 'dial'>,
+  { provider, target, credential }: Asking,
+  document: string,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  const { status, body } = await ctx.dial.request({
+    connection: target,
+    method: 'POST',
+    path: provider.introspection.path,
+    query: '',
+    headers: [
+      ['content-type', 'application/json'],
+      ['accept', 'application/json'],
+    ],
+    body: new TextEncoder().encode(JSON.stringify({ query: document, variables })),
+    credential,
+    timeoutMs,
+    maxBytes,
+  })
+  const answer = parse(body)
+  if (provider.rejectsCredential(status, answer)) return { kind: 'rejected' }
+  if (status !== 200) return { kind: 'failed', why: `the upstream answered ${status}` }
+  if (answer === undefined) return { kind: 'failed', why: 'the upstream did not answer with JSON' }
+  if (answer.errors !== undefined)
+    return { kind: 'failed', why: 'the upstream answered with errors' }
+  return answer.data == null
+    ? { kind: 'failed', why: 'the upstream answered nothing' }
+    : { kind: 'data', data: answer.data }
+}
+
+function parse(body: Uint8Array): { data?: unknown; errors?: unknown } | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    // Not JSON, which the caller is told.
+    return undefined
+  }
+}
+
+/** Throws when the upstream cannot be asked at all; a question that it does not answer is an answer too. */
+export function lookupWith(ctx: Pick<Context, 'dial'>, asking: Asking): Lookup {
+  return async (document, variables) => {
+    const answer = await ask(ctx, asking, document, variables)
+    if (answer.kind === 'data') return { ok: true, data: answer.data }
+    return answer.kind === 'rejected'
+      ? { ok: false, why: "the upstream refused the connection's credential" }
+      : { ok: false, why: answer.why }
+  }
+}
+
+/** The refusal of the credential itself. */
+export function credentialRejected(target: Target): BrokerError {
+  return new BrokerError(
+    'upstream-credential-rejected',
+    `${new URL(target.baseUrl).host} refused the secret of ${target.name}.`,
+    {
+      connection: target.name,
+      hint: 'Check that it is the whole secret, that it has not expired, and that its kind of token fits the placement.',
+    },
+  )
+}

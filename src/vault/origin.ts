@@ -1,0 +1,81 @@
+/** Where a credential may be sent: the checks on a connection's base URL and on any address. Never resolves a name. */
+import ipaddr from 'ipaddr.js'
+import { BrokerError } from '../errors.ts'
+
+/**
+ * Addresses by what lies behind them. `metadata` gives out the machine's own credentials, so no permission opens it.
+ * Whatever is not plainly public counts as private.
+ */
+export type Reach = 'public' | 'private' | 'metadata'
+
+const metadataAddresses = new Set([
+  '169.254.169.254',
+  '169.254.170.2',
+  '169.254.170.23',
+  '100.100.100.200',
+  '168.63.129.16',
+  'fd00:ec2::254',
+  'fd00:ec2::23',
+])
+
+const metadataNames = new Set(['metadata.google.internal', 'metadata', 'instance-data'])
+
+export function reachOfAddress(address: string): Reach {
+  if (!ipaddr.isValid(address)) return 'private'
+  // An IPv4 address dressed as IPv6 is the IPv4 address.
+  const plain = ipaddr.process(address)
+  if (metadataAddresses.has(plain.toString())) return 'metadata'
+  return plain.range() === 'unicast' ? 'public' : 'private'
+}
+
+/** Null for a name that says nothing: the address is checked when it is dialled. */
+export function reachOfHost(host: string): Reach | null {
+  const name = host
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '')
+    .toLowerCase()
+  if (ipaddr.isValid(name)) return reachOfAddress(name)
+  if (metadataNames.has(name)) return 'metadata'
+  return name === 'localhost' || name.endsWith('.localhost') ? 'private' : null
+}
+
+/** The one spelling of a base URL, without a slash at its end, or the reason why the credential must not go there. */
+export function readBaseUrl(text: string, allowPrivate: boolean): string {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null)
+    throw refuse('The base URL is no URL.', 'Give one such as https://api.example.com')
+  if (url.username !== '' || url.password !== '') {
+    throw refuse('The base URL holds a user name or password.', 'Give the secret by itself.')
+  }
+  if (url.search !== '' || url.hash !== '' || text.includes('?') || text.includes('#')) {
+    throw refuse(
+      'The base URL has a query or a fragment.',
+      'Give the origin and, if need be, a path.',
+    )
+  }
+  const reach = reachOfHost(url.hostname)
+  if (reach === 'metadata') {
+    throw refuse(`${url.hostname} hands out the machine's own credentials.`, 'It is never allowed.')
+  }
+  if (reach === 'private' && !allowPrivate) {
+    throw refuse(
+      `${url.hostname} is a private address.`,
+      'If you mean it, allow private addresses for this connection (allow_private).',
+    )
+  }
+  demandEncrypted(url, reach, allowPrivate)
+  return url.origin + url.pathname.replace(/\/+$/, '')
+}
+
+function demandEncrypted(url: URL, reach: Reach | null, allowPrivate: boolean): void {
+  if (url.protocol === 'https:') return
+  if (url.protocol === 'http:' && allowPrivate && reach !== 'public') return
+  throw refuse(
+    `${url.protocol}// would send the secret in the clear.`,
+    'Use https; http is for private addresses only (allow_private).',
+  )
+}
+
+function refuse(detail: string, hint: string): BrokerError {
+  return new BrokerError('malformed-request', detail, { hint })
+}
