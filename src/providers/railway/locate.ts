@@ -24,6 +24,10 @@ const maxLookups = 100
 
 const unpinned = 'the call names no environment to look it up in'
 
+function nowhere(kind: string): string {
+  return `Railway does not tell where a ${kind} belongs`
+}
+
 type Search = { lookup: Lookup; known: Known; pinned: readonly string[] }
 
 export async function locate(
@@ -32,6 +36,9 @@ export async function locate(
   lookup: Lookup,
   known: Known,
 ): Promise<Located> {
+  if (!kinds.some((one) => one.kind === resource.kind)) {
+    return { known: false, why: nowhere(resource.kind) }
+  }
   const spelled = canonicalId(resource.kind, resource.id)
   if (!spelled || !pinned.every((id) => canonicalId('environment', id))) {
     return { known: false, why: 'an id is not spelled as Railway spells it' }
@@ -89,7 +96,7 @@ async function findTarget(search: Search, resource: Resource): Promise<Found> {
     return at([...placeOf(await searchEnvironments(search, has)), { kind, id }])
   }
   if (namedInEnvironment[kind] !== undefined) return inPinned(search, resource)
-  throw new Unlocated(`Railway does not tell where a ${kind} belongs`)
+  throw new Unlocated(nowhere(kind))
 }
 
 /**
@@ -168,5 +175,5 @@ async function isPaired(lookup: Lookup, spot: Spot, { kind, id }: Resource): Pro
   }
   const isThere = inEnvironment[kind] ?? namedInEnvironment[kind]
   if (isThere !== undefined) return isThere(lookup, spot, id)
-  throw new Unlocated(`Railway does not tell where a ${kind} belongs`)
+  throw new Unlocated(nowhere(kind))
 }
