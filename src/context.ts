@@ -27,3 +27,15 @@ export type Context = {
   signing: SigningKeys
   dial: Dial
 }
+
+/** State that lives as long as the context does, made when first asked for: caches, counters. */
+export function perContext<T>(make: (ctx: Context) => T): (ctx: Context) => T {
+  const made = new WeakMap<Context, T>()
+  return (ctx) => {
+    const held = made.get(ctx)
+    if (held !== undefined) return held
+    const fresh = make(ctx)
+    made.set(ctx, fresh)
+    return fresh
+  }
+}

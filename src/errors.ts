@@ -10,6 +10,7 @@ export const codes = {
   'invalid-capability': { status: 401, title: 'The capability is not valid', retry: 'new-capability' },
   'capability-expired': { status: 401, title: 'The capability has expired', retry: 'new-capability' },
   'capability-revoked': { status: 401, title: 'The capability was revoked', retry: 'new-capability' },
+  'invalid-client': { status: 401, title: 'The client did not prove who it is', retry: 'never' },
   'not-signed-in': { status: 401, title: 'No operator is signed in', retry: 'never' },
   frozen: { status: 403, title: 'Frozen by an operator', retry: 'never' },
   forbidden: { status: 403, title: 'Your role does not allow this', retry: 'never' },

@@ -12,7 +12,7 @@ export const Name = z
 export type Name = z.infer<typeof Name>
 
 /** A random identifier with a prefix that says what it names, 128 bits, sortable by nothing on purpose. */
-export function newId(prefix: 'req' | 'cap' | 'con' | 'ses' | 'evt' | 'bnd'): string {
+export function newId(prefix: 'req' | 'cap' | 'con' | 'ses' | 'sec' | 'evt' | 'bnd'): string {
   return `${prefix}_${randomUUID().replaceAll('-', '')}`
 }
 
