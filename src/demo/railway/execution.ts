@@ -64,7 +64,7 @@ const nested: Record<string, Record<string, Nested>> = fields
 const openToAll = new Set(['platformStatus', 'regions'])
 const cachedDocuments = 1000
 
-/** An engine with its own schema. `record` hears of every field, root and nested, before it is resolved. */
+/** An engine with its own schema. `record` hears of every field that was resolved, root and nested, and of none that was refused. */
 export function engine(record: ((one: Executed) => void) | undefined): Engine {
   const schema = executableSchema(record)
   const seen = new Map<string, Prepared>()
@@ -146,9 +146,9 @@ function recorded(
   record: (one: Executed) => void,
 ): Resolve {
   return (source, args, call, info) => {
+    const value = resolve ? resolve(source, args, call, info) : Object(source)[info.fieldName]
     record({ coordinate, args })
-    if (resolve !== undefined) return resolve(source, args, call, info)
-    return Object(source)[info.fieldName]
+    return value
   }
 }
 

@@ -80,7 +80,10 @@ export async function startSimulatedRailway(options: Options = {}): Promise<Simu
     if (bytes === undefined) return
     if (recording) received.push(recordOf(req, bytes))
     remaining = Math.max(0, remaining - 1)
-    await serve(work, { req, res }, bytes, remaining)
+    await serve(work, { req, res }, bytes, remaining).catch((error) => {
+      res.statusCode = 500
+      res.end(String(error))
+    })
   })
   const port = await listen(server, options.port ?? 0)
 
