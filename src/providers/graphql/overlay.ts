@@ -40,6 +40,8 @@ export type TypeRule = {
 export type FieldRule = {
   effects: readonly Effect[]
   args?: Readonly<Record<string, ArgumentRule>>
+  /** It leads to another environment than the one it stands in: below it only what is harmless may be read. */
+  elsewhere?: true
 }
 
 export type Overlay = {
