@@ -18,7 +18,7 @@ declare module 'vitest' {
   }
 }
 
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-test-'))
   const [cluster] = await Promise.all([
     startTemplate(folder),
