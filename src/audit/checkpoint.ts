@@ -1,6 +1,7 @@
 /** Signed heads of the chain: whoever holds one can tell later that the chain was edited or cut. Never signs with a capability's key. */
 import { CompactSign, type CryptoKey, compactVerify, importJWK, type JWK } from 'jose'
 import { z } from 'zod'
+import type { Store } from '../store/open.ts'
 import { canonical } from './canonical.ts'
 
 const typ = 'valetkey-checkpoint+jwt'
@@ -42,7 +43,9 @@ export async function openCheckpoint(signed: string, keys: PublicKeys): Promise<
 }
 
 /** Ed25519 public keys by their key id. Throws for what is not one. */
-export async function publicKeys(jwks: readonly JWK[]): Promise<PublicKeys> {
+export async function publicKeys(
+  jwks: readonly Pick<JWK, 'kid' | 'kty' | 'crv' | 'x'>[],
+): Promise<PublicKeys> {
   const keys = new Map<string, CryptoKey>()
   for (const { kid, kty, crv, x } of jwks) {
     if (kid === undefined || kty !== 'OKP' || crv !== 'Ed25519' || x === undefined) {
@@ -53,4 +56,12 @@ export async function publicKeys(jwks: readonly JWK[]): Promise<PublicKeys> {
     keys.set(kid, key)
   }
   return keys
+}
+
+/** Signs a head and keeps it. Another replica may have kept the same one. */
+export async function keepCheckpoint(store: Store, sign: Sign, claims: Claims): Promise<void> {
+  await store.run(
+    'insert into audit_checkpoints (seq, signed) values ($1::bigint, $2::text) on conflict do nothing',
+    [claims.seq, await sign(claims)],
+  )
 }

@@ -1,0 +1,141 @@
+/** Follows an audit log entry by entry against signed heads, wherever both come from. Pure but for checking signatures. */
+import { type Break, cut, followChain, type Head, type Link, readBody } from './chain.ts'
+import { type Claims, openCheckpoint, type PublicKeys } from './checkpoint.ts'
+
+export type Problem = {
+  /** The entry concerned, if one can be named. */
+  seq: number | null
+  /** `rewritten`: the chain fits together but is not the one that was signed. `forged`: none of the keys made the signature. */
+  how: Break['how'] | 'rewritten' | 'forged' | 'unreadable'
+  detail: string
+}
+
+export type Findings = {
+  head: Head
+  entries: number
+  /** Signed heads that the log bears out. */
+  checkpoints: number
+  problems: Problem[]
+  calls: number
+  /** Calls of which nobody knows what became: the broker was stopped in between. Not an error of the log. */
+  unknown: { seq: number; request: string | null }[]
+}
+
+export type Examination = {
+  /** A signed head whose entry is still to come. */
+  expect(signed: string): Promise<void>
+  entry(next: Link): void
+  /** The signed head of the entry that was last. */
+  end(signed: string): Promise<void>
+  findings(): Findings
+}
+
+const maxProblems = 100
+
+export function examine(keys: PublicKeys): Examination {
+  const problems: Problem[] = []
+  const note = (problem: Problem) => {
+    if (problems.length < maxProblems) problems.push(problem)
+  }
+  const chain = followChain()
+  const heads = signedHeads(note)
+  const calls = pairCalls()
+  let entries = 0
+
+  return {
+    expect: async (signed) => {
+      const claims = await open(signed, keys, note)
+      if (claims !== null) heads.expect(claims)
+    },
+    entry: (next) => {
+      entries += 1
+      chain.take(next)
+      heads.meet(next)
+      calls.take(next)
+    },
+    end: async (signed) => {
+      const claims = await open(signed, keys, note)
+      if (claims === null) return
+      heads.expect(claims)
+      if (claims.seq <= chain.head().seq) heads.meet(chain.head())
+    },
+    findings: () => {
+      const head = chain.head()
+      const found = [chain.broken(), ...problems, heads.unmet(head)]
+      return {
+        head,
+        entries,
+        checkpoints: heads.held(),
+        problems: found.filter((problem) => problem !== null),
+        ...calls.tally(),
+      }
+    },
+  }
+}
+
+async function open(
+  signed: string,
+  keys: PublicKeys,
+  note: (problem: Problem) => void,
+): Promise<Claims | null> {
+  try {
+    return await openCheckpoint(signed, keys)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    note({ seq: null, how: 'forged', detail: `a signed head does not hold: ${why}` })
+    return null
+  }
+}
+
+/** Signed heads wait here until the entry comes by that they speak of. */
+function signedHeads(note: (problem: Problem) => void) {
+  const waiting = new Map<number, Claims>()
+  let held = 0
+  let sound = 0
+  return {
+    held: () => held,
+    expect: (claims: Claims) => {
+      const other = waiting.get(claims.seq)
+      if (other !== undefined && other.hash !== claims.hash) {
+        const detail = `two different entries ${claims.seq} were signed`
+        note({ seq: claims.seq, how: 'rewritten', detail })
+      }
+      waiting.set(claims.seq, claims)
+    },
+    meet: ({ seq, hash }: Head) => {
+      const claims = waiting.get(seq)
+      if (claims === undefined) return
+      waiting.delete(seq)
+      if (claims.hash !== hash) {
+        const detail = `entry ${seq} is not the one that was signed at ${claims.at}: it, or another after entry ${sound}, was rewritten`
+        return note({ seq, how: 'rewritten', detail })
+      }
+      held += 1
+      sound = seq
+    },
+    /** The furthest head that the log does not reach. */
+    unmet: (head: Head) => cut(head, { seq: Math.max(0, ...waiting.keys()), hash: '' }),
+  }
+}
+
+function pairCalls() {
+  const waiting = new Map<string, number>()
+  const unnamed: number[] = []
+  let calls = 0
+  return {
+    take: ({ seq, body }: Link) => {
+      const { kind, request } = readBody(body) ?? {}
+      const name = typeof request === 'string' ? request : null
+      if (kind === 'outcome' && name !== null) waiting.delete(name)
+      if (kind !== 'call') return
+      calls += 1
+      if (name === null) unnamed.push(seq)
+      else waiting.set(name, seq)
+    },
+    tally: () => {
+      const named = [...waiting].map(([request, seq]) => ({ seq, request }))
+      const unknown = [...unnamed.map((seq) => ({ seq, request: null })), ...named]
+      return { calls, unknown: unknown.sort((a, b) => a.seq - b.seq) }
+    },
+  }
+}
