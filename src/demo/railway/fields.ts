@@ -22,6 +22,7 @@ import type {
   Service,
   ServiceInstance,
   Token,
+  User,
   Variable,
   Volume,
   VolumeInstance,
@@ -111,6 +112,7 @@ const project = {
     const places = serviceInstances.map((one) => ({ ...one, of: one.serviceId }))
     return connection(present(call, source, services, places), args, call)
   },
+  subscriptionPlanLimit: () => ({}),
   subscriptionType: () => 'pro',
   volumes(source: Project, args: PageArgs, call: Call) {
     const { volumes, volumeInstances } = call.world
@@ -128,6 +130,7 @@ const service = {
     )
     return connection(seen.toReversed(), args, call)
   },
+  featureFlags: () => [],
   project: toProject,
   serviceInstances(source: Service, args: PageArgs, call: Call) {
     const seen = call.world.serviceInstances.filter(
@@ -222,6 +225,7 @@ const workspace = {
   projectCount: (source: Workspace, _: unknown, call: Call) => projectsOf(source, call).length,
   projects: (source: Workspace, args: PageArgs, call: Call) =>
     connection(projectsOf(source, call), args, call),
+  subscriptionModel: () => 'TEAM',
 }
 
 function projectsOf({ id }: Workspace, call: Call): Project[] {
@@ -252,9 +256,16 @@ export const fields = {
   ServiceInstance: serviceInstance,
   TCPProxy: { syncStatus: active },
   User: {
+    agreedFairUse: () => true,
+    featureFlags: () => [],
+    flags: () => [],
     has2FA: () => true,
+    hasPasskeys: () => false,
     isAdmin: () => false,
+    isConductor: () => false,
     isVerified: () => true,
+    lastLogin: ({ createdAt }: User) => createdAt,
+    registrationStatus: () => 'ONBOARDED',
     projects: (_: unknown, args: PageArgs, call: Call) =>
       connection(call.world.projects, args, call),
     workspaces: (_: unknown, __: unknown, call: Call) => call.world.workspaces,

@@ -123,26 +123,44 @@ const mutations = `
 
 const tenancy = `
   type User implements Node {
+    agreedFairUse: Boolean!
+    avatar: String
+    banReason: String @deprecated
     createdAt: DateTime!
     email: String!
+    featureFlags: [ActiveFeatureFlag!]!
+    flags: [UserFlag!]!
+    githubUsername: String
     has2FA: Boolean!
+    hasPasskeys: Boolean!
     id: ID!
     isAdmin: Boolean!
+    isConductor: Boolean!
     isVerified: Boolean!
+    lastLogin: DateTime!
     name: String
     projects(${page}): UserProjectsConnection! @deprecated
+    registrationStatus: RegistrationStatus!
+    riskLevel: Float
+    termsAgreedOn: DateTime
     username: String
     workspaces: [Workspace!]!
   }
   type Workspace implements Node {
     avatar: String
+    banReason: String @deprecated
     createdAt: DateTime!
+    discordRole: String
     id: ID!
     members: [WorkspaceMember!]!
     name: String!
     plan: Plan!
+    preferredRegion: String
     projectCount(includeDeleted: Boolean): Int!
     projects(${page}): WorkspaceProjectsConnection!
+    slackChannelId: String
+    subscriptionModel: SubscriptionModel! @deprecated
+    supportTierOverride: SupportTierOverride
     team: Team @deprecated
     updatedAt: DateTime!
   }
@@ -168,6 +186,7 @@ const tenancy = `
     prDeploys: Boolean!
     primaryEnvironmentId: String
     services(${page}): ProjectServicesConnection!
+    subscriptionPlanLimit: SubscriptionPlanLimit!
     subscriptionType: SubscriptionPlanType!
     team: Team @deprecated
     teamId: String @deprecated
@@ -248,6 +267,7 @@ const workloads = `
     createdAt: DateTime!
     deletedAt: DateTime
     deployments(${page}): ServiceDeploymentsConnection! @deprecated
+    featureFlags: [ActiveServiceFeatureFlag!]!
     icon: String
     id: ID!
     name: String!
@@ -256,6 +276,7 @@ const workloads = `
     serviceInstances(${page}): ServiceServiceInstancesConnection! @deprecated
     templateId: String
     templateServiceId: String
+    templateThreadSlug: String
     updatedAt: DateTime!
   }
   type ServiceSource { image: String repo: String }
@@ -275,8 +296,10 @@ const workloads = `
     isUpdatable: Boolean!
     latestDeployment: Deployment
     nextCronRunAt: DateTime
+    nixpacksPlan: JSON
     numReplicas: Int
     preDeployCommand: JSON
+    railpackInfo: RailpackInfo
     railwayConfigFile: String
     region: String
     restartPolicyMaxRetries: Int!
@@ -289,6 +312,7 @@ const workloads = `
     source: ServiceSource
     startCommand: String
     updatedAt: DateTime!
+    upstreamUrl: String
     watchPatterns: [String!]!
   }
   type Deployment implements Node {
@@ -471,7 +495,9 @@ const network = `
   type PlatformStatus { incident: Incident isStable: Boolean! maintenance: Maintenance }
   type Incident { createdAt: DateTime id: String! message: String! status: IncidentStatus! url: String! }
   type Maintenance { id: String! message: String! start: DateTime! status: MaintenanceStatus! url: String! }
-  type Region { country: String! id: String location: String! name: String! region: String workspaceId: String }`
+  type RegionDeploymentConstraints { deprecationInfo: RegionDeprecationInfo }
+  type RegionDeprecationInfo { isDeprecated: Boolean! replacementRegion: String! }
+  type Region { country: String! deploymentConstraints: RegionDeploymentConstraints id: String location: String! name: String! region: String workspaceId: String }`
 
 const inputs = `
   input ApiTokenCreateInput { name: String! workspaceId: String }
@@ -590,8 +616,37 @@ const leaves = `
   scalar EnvironmentConfig
   scalar EnvironmentVariables
   scalar JSON
+  scalar RailpackInfo
+  scalar SubscriptionPlanLimit
   interface Node { id: ID! }
   type PageInfo { endCursor: String hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String }
+  enum ActiveFeatureFlag {
+    ACCESS_GROUPS
+    AGENT_BYOK
+    AGENT_CONTEXT_SOURCES
+    CHAT_SANDBOX
+    CLOUD_AGENTS
+    DEBUG_SMART_DIAGNOSIS
+    FIXED_DOMAIN_RADAR_RULES
+    HA_FOR_ALL_TEMPLATES
+    IN_DASHBOARD_SUPPORT
+    MAGIC_CONFIG
+    NEW_PEOPLE_PAGE
+    POSTGRES_MAJOR_UPGRADE
+    POSTGRES_VULN_AUTO_UPDATE
+    PRIORITY_BOARDING
+    PROJECT_SANDBOXES
+    TEMPLATE_CHANGE_SETS
+  }
+  enum ActiveServiceFeatureFlag {
+    COPY_VOLUME_TO_ENVIRONMENT
+    ENABLE_DOCKER_EXTENSION
+    PLACEHOLDER
+    SKIPPED_BUILDS
+    USE_EXPRESS_DEPLOY
+    USE_EXPRESS_PACKSTORE
+    USE_VM_RUNTIME
+  }
   enum Builder { HEROKU NIXPACKS PAKETO RAILPACK }
   enum CDNProvider {
     DETECTED_CDN_PROVIDER_CLOUDFLARE
@@ -692,14 +747,18 @@ const leaves = `
   enum Plan { FREE HOBBY PRO }
   enum ProjectRole { ADMIN MEMBER VIEWER }
   enum ProjectsOrderBy { CREATED_AT_DESC NAME_ASC UPDATED_AT_DESC }
+  enum RegistrationStatus { ONBOARDED REGISTERED WAITLISTED }
   enum RestartPolicyType { ALWAYS NEVER ON_FAILURE }
   enum SandboxNetworkIsolation { ISOLATED PRIVATE }
   enum SandboxStatus { CREATING DESTROYED DESTROYING FAILED RUNNING }
   enum ServiceDomainSyncStatus { ACTIVE CREATING DELETED DELETING UNSPECIFIED UPDATING }
   enum SortOrder { asc desc }
+  enum SubscriptionModel { FREE TEAM USER }
   enum SubscriptionPlanType { free hobby pro trial }
+  enum SupportTierOverride { BUSINESS_CLASS BUSINESS_CLASS_TRIAL }
   enum TCPProxySyncStatus { ACTIVE CREATING DELETED DELETING UNSPECIFIED UPDATING }
   enum TeamRole { ADMIN MEMBER VIEWER }
+  enum UserFlag { BETA }
   enum VolumeState { DELETED DELETING ERROR MIGRATING MIGRATION_PENDING READY RESTORING UPDATING }
   enum WorkflowStatus { Complete Error NotFound Running }
 `

@@ -17,6 +17,7 @@ import {
   born,
   type Deployment,
   deployment,
+  type Environment,
   type ServiceInstance,
   type Source,
   serviceInstance,
@@ -129,13 +130,16 @@ export const serviceMutations = {
 /** The environments such a mutation acts on. Naming one that is no fork confines nothing. */
 function reach(call: Call, projectId: string, environmentId?: string | null): string[] {
   const named = environmentId ? environmentFor(call, environmentId, projectId) : undefined
-  if (named !== undefined && named.sourceEnvironmentId !== null) return [named.id]
-  const roots = call.world.environments.filter(
-    (one) => one.projectId === projectId && one.sourceEnvironmentId === null,
-  )
+  if (named !== undefined && isFork(named)) return [named.id]
+  const roots = call.world.environments.filter((one) => one.projectId === projectId && !isFork(one))
   const environmentIds = roots.map(({ id }) => id)
   allInScope(call, environmentIds)
   return environmentIds
+}
+
+/** A lasting copy counts as no fork: the reading under which more is hit. */
+function isFork({ isEphemeral, sourceEnvironmentId }: Environment): boolean {
+  return isEphemeral && sourceEnvironmentId !== null
 }
 
 function settle(world: World, serviceId: string, environmentId: string, input: CreateInput): void {
