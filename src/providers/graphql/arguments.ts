@@ -65,12 +65,9 @@ const ruleForm = /^(?:(context) )?([a-z][a-z0-9-]*)(?: (spread))?(!)?$/
 
 /** Reads `environment`, `context service`, `environment spread!`. */
 export function parseArgumentRule(rule: ArgumentRule): Argument {
-  const [whole, context, kind, spread, required] = ruleForm.exec(rule) ?? []
-  if (
-    whole === undefined ||
-    kind === undefined ||
-    (context !== undefined && spread !== undefined)
-  ) {
+  const [, context, kind, spread, required] = ruleForm.exec(rule) ?? []
+  const both = context !== undefined && spread !== undefined
+  if (kind === undefined || kind === 'context' || kind === 'spread' || both) {
     throw new BrokerError('malformed-request', `"${rule}" is no rule about an argument.`, {
       hint: 'Write a kind, "context KIND" or "KIND spread", and "!" at the end if it must be given.',
     })

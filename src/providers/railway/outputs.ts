@@ -9,25 +9,17 @@ type Fields = Omit<TypeRule, 'reach'>
 
 /** Each belongs to one environment. Harmless is what tells only that the thing exists, and where. */
 const ofEnvironments: Readonly<Record<string, Fields>> = {
-  AllDomains: {
-    fields: 'customDomains serviceDomains',
-  },
-  BucketInstanceDetails: {
-    fields: 'objectCount sizeBytes',
-  },
+  AllDomains: { fields: 'customDomains serviceDomains' },
+  BucketInstanceDetails: { fields: 'objectCount sizeBytes' },
   BucketS3CompatibleCredentials: {
     fields: 'accessKeyId bucketName createdAt endpoint region secretAccessKey urlStyle',
   },
-  CanvasViewMergePreview: {
-    fields: 'mutations state',
-  },
+  CanvasViewMergePreview: { fields: 'mutations state' },
   ChangeSetApplyResult: {
     fields: 'changes deploymentId diagnostics id stagedPatchId status',
     harmless: 'deploymentId id',
   },
-  ChangeSetPreview: {
-    fields: 'changeSet diagnostics effects',
-  },
+  ChangeSetPreview: { fields: 'changeSet diagnostics effects' },
   CloudAgent: {
     fields:
       'consoleTargetId createdAt domain domains environmentId id name projectId sessions status',
@@ -54,16 +46,12 @@ const ofEnvironments: Readonly<Record<string, Fields>> = {
       status statusUpdatedAt suggestAddServiceDomain updatedAt url`,
     harmless: 'createdAt environmentId id projectId serviceId updatedAt',
   },
-  DeploymentEvent: {
-    fields: 'completedAt createdAt id payload step',
-  },
+  DeploymentEvent: { fields: 'completedAt createdAt id payload step' },
   DeploymentInstanceExecution: {
     fields: 'completedAt createdAt deploymentId deploymentMeta id status updatedAt',
     harmless: 'createdAt deploymentId id updatedAt',
   },
-  DeploymentSnapshot: {
-    fields: 'createdAt id updatedAt variables',
-  },
+  DeploymentSnapshot: { fields: 'createdAt id updatedAt variables' },
   DeploymentTrigger: {
     fields: `
       baseEnvironmentOverrideId branch checkSuites environmentId id projectId provider repository
@@ -75,9 +63,7 @@ const ofEnvironments: Readonly<Record<string, Fields>> = {
       answers cnameChain deploymentId deploymentInstanceId qname qtype queriedAt queryZone rcode
       serviceId`,
   },
-  DockerComposeImport: {
-    fields: 'errors patch',
-  },
+  DockerComposeImport: { fields: 'errors patch' },
   Domain: {
     fields: `
       cdnMode createdAt deletedAt domain edgeId environmentId id projectId serviceId targetPort
@@ -89,16 +75,12 @@ const ofEnvironments: Readonly<Record<string, Fields>> = {
       cdnProvider certificateErrorMessage certificateErrorType certificateRetryable
       certificateStatus certificateStatusDetailed certificates dnsRecords domain`,
   },
-  EgressGateway: {
-    fields: 'ipv4 region zone',
-  },
+  EgressGateway: { fields: 'ipv4 region zone' },
   EgressMigrationEnvironmentResult: {
     fields: 'environmentId environmentName error gateways success',
     harmless: 'environmentId environmentName',
   },
-  EgressMigrationResult: {
-    fields: 'environments ips',
-  },
+  EgressMigrationResult: { fields: 'environments ips' },
   Environment: {
     fields: `
       canAccess canvasGroupRefs config configEtag createdAt deletedAt deploymentTriggers
@@ -120,27 +102,17 @@ const ofEnvironments: Readonly<Record<string, Fields>> = {
       projectId severity`,
     harmless: 'createdAt environmentId id projectId',
   },
-  HttpDurationMetricsResult: {
-    fields: 'samples',
-  },
+  HttpDurationMetricsResult: { fields: 'samples' },
   HttpLog: {
     fields: `
       clientUa deploymentId deploymentInstanceId downstreamProto edgeRegion host httpStatus method
       path requestId responseDetails rxBytes srcIp timestamp totalDuration txBytes upstreamAddress
       upstreamErrors upstreamProto upstreamRqDuration`,
   },
-  HttpMetricsByStatusResult: {
-    fields: 'samples statusCode',
-  },
-  HttpMetricsResult: {
-    fields: 'samples',
-  },
-  Log: {
-    fields: 'attributes message severity tags timestamp',
-  },
-  MetricsResult: {
-    fields: 'measurement tags values',
-  },
+  HttpMetricsByStatusResult: { fields: 'samples statusCode' },
+  HttpMetricsResult: { fields: 'samples' },
+  Log: { fields: 'attributes message severity tags timestamp' },
+  MetricsResult: { fields: 'measurement tags values' },
   NetworkFlowLog: {
     fields: `
       byteCount captureEnd captureStart deploymentId deploymentInstanceId direction dropCause
@@ -197,12 +169,8 @@ const ofEnvironments: Readonly<Record<string, Fields>> = {
     fields: 'createdAt environmentId id key',
     harmless: 'createdAt environmentId id',
   },
-  SandboxExecResult: {
-    fields: 'exitCode stderr stdout timedOut truncated',
-  },
-  SandboxSession: {
-    fields: 'attached command createdAt foregroundActive kind name runState',
-  },
+  SandboxExecResult: { fields: 'exitCode stderr stdout timedOut truncated' },
+  SandboxSession: { fields: 'attached command createdAt foregroundActive kind name runState' },
   SandboxTemplateBuild: {
     fields: 'environmentId id status',
     harmless: 'environmentId id',
@@ -223,12 +191,8 @@ const ofEnvironments: Readonly<Record<string, Fields>> = {
       sleepApplication source startCommand updatedAt upstreamUrl watchPatterns`,
     harmless: 'createdAt deletedAt environmentId id serviceId serviceName updatedAt',
   },
-  ServiceInstanceAutoDeployStatus: {
-    fields: 'canEnable enabled reason',
-  },
-  ServiceInstanceAutoDeployUpdateResult: {
-    fields: 'enabled',
-  },
+  ServiceInstanceAutoDeployStatus: { fields: 'canEnable enabled reason' },
+  ServiceInstanceAutoDeployUpdateResult: { fields: 'enabled' },
   TCPProxy: {
     fields: `
       applicationPort createdAt deletedAt domain environmentId id proxyPort serviceId syncStatus

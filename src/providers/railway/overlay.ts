@@ -15,7 +15,7 @@ function under(type: string, table: Readonly<Record<string, RootRule>>) {
   )
 }
 
-export const railwayOverlay: Overlay = {
+export const overlay: Overlay = {
   provider: 'railway',
   roots: {
     ...under('Mutation', environmentMutations),
