@@ -9,6 +9,9 @@ export type Head = { seq: number; hash: string }
 /** An entry in its place. `body` is exactly what was hashed. */
 export type Link = { seq: number; prev: string; hash: string; body: string }
 
+/** The fields of an entry, as its body says them. */
+export type Body = Readonly<Record<string, unknown>>
+
 export type Break = {
   /** The first entry that is wrong, or that should be there and is not. */
   seq: number
@@ -42,7 +45,8 @@ export async function verifyChain(
 
 /** The same, one link at a time. */
 export function followChain(): {
-  take(next: Link): void
+  /** Gives back what the body says, null if it cannot be read. */
+  take(next: Link): Body | null
   head(): Head
   broken(): Break | null
 } {
@@ -54,8 +58,10 @@ export function followChain(): {
         const detail = `entry ${next.seq} stands after entry ${last.seq}`
         broken = { seq: next.seq, how: 'reordered', detail }
       }
-      broken ??= fault(last, next)
+      const said = readBody(next.body)
+      broken ??= fault(last, next, said)
       last = { seq: next.seq, hash: next.hash }
+      return said
     },
     head: () => last,
     broken: () => broken,
@@ -69,9 +75,9 @@ export function cut(head: Head, expected: Head | undefined): Break | null {
   return { seq: head.seq + 1, how: 'cut', detail }
 }
 
-function fault(last: Head, next: Link): Break | null {
+function fault(last: Head, next: Link, said: Body | null): Break | null {
   const { seq } = next
-  const own = ownFault(next)
+  const own = ownFault(next, said)
   if (own !== null) return own
   if (seq <= last.seq) {
     return { seq, how: 'reordered', detail: `entry ${seq} stands after entry ${last.seq}` }
@@ -88,11 +94,10 @@ function fault(last: Head, next: Link): Break | null {
 }
 
 /** What is wrong with a link by itself. */
-function ownFault({ seq, prev, hash, body }: Link): Break | null {
+function ownFault({ seq, prev, hash, body }: Link, said: Body | null): Break | null {
   if (hashOf(body) !== hash) {
     return { seq, how: 'edited', detail: `the body of entry ${seq} does not have its hash` }
   }
-  const said = readBody(body)
   if (said === null) {
     return { seq, how: 'edited', detail: `the body of entry ${seq} is not canonical JSON` }
   }
@@ -107,7 +112,7 @@ function ownFault({ seq, prev, hash, body }: Link): Break | null {
 }
 
 /** The fields of a body, or null if it is not the one spelling that we write: another has two readings. */
-export function readBody(body: string): Record<string, unknown> | null {
+export function readBody(body: string): Body | null {
   try {
     const value: unknown = JSON.parse(body)
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return null

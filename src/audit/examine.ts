@@ -1,5 +1,5 @@
 /** Follows an audit log entry by entry against signed heads, wherever both come from. Pure but for checking signatures. */
-import { type Break, cut, followChain, type Head, type Link, readBody } from './chain.ts'
+import { type Body, type Break, cut, followChain, type Head, type Link } from './chain.ts'
 import { type Claims, openCheckpoint, type PublicKeys } from './checkpoint.ts'
 
 export type Problem = {
@@ -24,7 +24,8 @@ export type Findings = {
 export type Examination = {
   /** A signed head whose entry is still to come. */
   expect(signed: string): Promise<void>
-  entry(next: Link): void
+  /** Gives back what the entry says, null if it cannot be read. */
+  entry(next: Link): Body | null
   /** The signed head of the entry that was last. */
   end(signed: string): Promise<void>
   findings(): Findings
@@ -49,9 +50,10 @@ export function examine(keys: PublicKeys): Examination {
     },
     entry: (next) => {
       entries += 1
-      chain.take(next)
+      const said = chain.take(next)
       heads.meet(next)
-      calls.take(next)
+      if (said !== null) calls.take(next.seq, said)
+      return said
     },
     end: async (signed) => {
       const claims = await open(signed, keys, note)
@@ -123,8 +125,7 @@ function pairCalls() {
   const unnamed: number[] = []
   let calls = 0
   return {
-    take: ({ seq, body }: Link) => {
-      const { kind, request } = readBody(body) ?? {}
+    take: (seq: number, { kind, request }: Body) => {
       const name = typeof request === 'string' ? request : null
       if (kind === 'outcome' && name !== null) waiting.delete(name)
       if (kind !== 'call') return

@@ -8,6 +8,7 @@ import type { Sign } from './checkpoint.ts'
 import type { Key, Line } from './line.ts'
 
 const pageSize = 1_000
+const chunkSize = 65_536
 
 /** Ends with the head, signed, so that a file that was cut short is told from a whole one. */
 export async function* exportLines(options: {
@@ -26,6 +27,20 @@ export async function* exportLines(options: {
     yield { type: 'entry', seq, hash, body }
   }
   yield { type: 'head', signed: head.seq === 0 ? null : await sign({ ...head, at }) }
+}
+
+/** The same as bytes, many lines at a time. */
+export async function* exportChunks(
+  options: Parameters<typeof exportLines>[0],
+): AsyncGenerator<Uint8Array> {
+  let chunk = ''
+  for await (const line of exportLines(options)) {
+    chunk += `${JSON.stringify(line)}\n`
+    if (chunk.length < chunkSize) continue
+    yield Buffer.from(chunk)
+    chunk = ''
+  }
+  yield Buffer.from(chunk)
 }
 
 /** Public halves of every key that ever signed a checkpoint. */

@@ -1,6 +1,6 @@
 /** Verifies the audit log in the database, the searchable columns included. Only reads. */
 import type { Db } from '../store/open.ts'
-import { cut, readBody } from './chain.ts'
+import { type Body, cut } from './chain.ts'
 import { publicKeys } from './checkpoint.ts'
 import { searchable } from './entry.ts'
 import { examine, type Findings, type Problem } from './examine.ts'
@@ -20,8 +20,8 @@ export async function verifyStore(db: Db): Promise<Findings & { ok: boolean }> {
   const head = await storedHead(db)
   let differs: Problem | null = null
   for await (const entry of storedEntries(db, head.seq)) {
-    differs ??= columnFault(entry)
-    examination.entry(entry)
+    const said = examination.entry(entry)
+    if (said !== null) differs ??= columnFault(entry, said)
   }
   const findings = examination.findings()
   const problems = [...findings.problems, differs, cut(findings.head, head)].filter(
@@ -31,13 +31,12 @@ export async function verifyStore(db: Db): Promise<Findings & { ok: boolean }> {
 }
 
 /** The columns are for searching; the body is what was hashed. */
-function columnFault(entry: StoredEntry): Problem | null {
+function columnFault(entry: StoredEntry, said: Body): Problem | null {
   const { seq, at, kind } = entry
-  const body = readBody(entry.body) ?? {}
   const same =
-    body['kind'] === kind &&
-    body['at'] === at.toISOString() &&
-    searchable.every((name) => (body[name] ?? null) === entry[name])
+    said['kind'] === kind &&
+    said['at'] === at.toISOString() &&
+    searchable.every((name) => (said[name] ?? null) === entry[name])
   if (same) return null
   return {
     seq,

@@ -58,7 +58,8 @@ async function take(reading: Reading, line: Rest): Promise<void> {
     reading.entries += 1
     // After the final head nothing may follow that it does not cover.
     reading.ended = false
-    return examination.entry({ ...line, prev: typeof prev === 'string' ? prev : '' })
+    examination.entry({ ...line, prev: typeof prev === 'string' ? prev : '' })
+    return
   }
   // Only an empty log has nothing to sign.
   reading.ended = line.signed !== null || reading.entries === 0
