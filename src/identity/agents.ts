@@ -17,7 +17,6 @@ import { countTries } from './tries.ts'
 /** While one secret replaces another an agent has two. */
 const mostSecrets = 2
 export const longestOverlap = 7 * 24 * 3_600
-export const usualOverlap = 3_600
 
 export type AgentShown = {
   name: string
@@ -114,14 +113,17 @@ export async function revokeGrant(
   })
 }
 
-/** The earlier secret works for `overlapSeconds` more, so that a running agent can be given the new one in between. */
+/**
+ * The earlier secret works for `overlapSeconds` more, so that a running agent can be given the new one in between;
+ * unless told so it works no longer, since it may be known to others.
+ */
 export async function rotateSecret(
   ctx: Context,
   by: Editor,
   name: string,
   options: { overlapSeconds?: number } = {},
 ): Promise<Secret> {
-  const overlapSeconds = options.overlapSeconds ?? usualOverlap
+  const overlapSeconds = options.overlapSeconds ?? 0
   const value = randomSecret('vks_')
   const hash = await hashSecret(value)
   const now = ctx.clock.now()

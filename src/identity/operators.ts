@@ -16,9 +16,6 @@ export type Role = (typeof roles)[number]
 
 export type Operator = { name: string; role: Role; session: string }
 
-/** A session as its holder may see it. Milliseconds. */
-export type Session = Operator & { expiresAt: number }
-
 export type SignedIn = { token: Secret; operator: string; role: Role; expiresAt: Date }
 
 export const shortestPassphrase = 12
@@ -220,7 +217,7 @@ async function startSession(
 export async function sessionFor(
   ctx: Pick<Context, 'db' | 'clock'>,
   token: string,
-): Promise<Session | null> {
+): Promise<Operator | null> {
   if (!/^vko_[A-Za-z0-9_-]{43}$/.test(token)) return null
   const now = ctx.clock.now()
   const [row] = await ctx.db
@@ -229,10 +226,22 @@ export async function sessionFor(
     .innerJoin(operators, eq(operators.name, sessions.operator))
     .where(and(eq(sessions.tokenHash, sha256(token)), gt(sessions.expiresAt, new Date(now))))
   if (row === undefined) return null
-  const { id, operator, lastUsedAt, expiresAt } = row.session
+  const { id, operator, lastUsedAt } = row.session
   if (lastUsedAt.getTime() + idleLife <= now) return null
   if (lastUsedAt.getTime() + touchAfter <= now) await touch(ctx, id, now)
-  return { name: operator, role: row.role, session: id, expiresAt: expiresAt.getTime() }
+  return { name: operator, role: row.role, session: id }
+}
+
+/** When a session ends at the latest. */
+export async function sessionEnd(ctx: Pick<Context, 'db'>, session: string): Promise<Date> {
+  const [row] = await ctx.db
+    .select({ expiresAt: sessions.expiresAt })
+    .from(sessions)
+    .where(eq(sessions.id, session))
+  if (row !== undefined) return row.expiresAt
+  throw new BrokerError('not-signed-in', 'This session was ended meanwhile.', {
+    hint: 'Sign in with: valetkey login',
+  })
 }
 
 async function touch(ctx: Pick<Context, 'db'>, id: string, now: number): Promise<void> {

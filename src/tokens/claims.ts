@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { Name } from '../ids.ts'
 import type { Capability, Detail } from '../policy/capability.ts'
-import { parsePattern, writePattern } from '../policy/pattern.ts'
+import { type Pattern, parsePattern, writePattern } from '../policy/pattern.ts'
 
 export const tokenType = 'at+jwt'
 export const algorithm = 'EdDSA'
@@ -17,6 +17,9 @@ export const WireDetail = z.strictObject({
   operations: z.array(z.string().min(1).max(200)).min(1).max(256),
 })
 export type WireDetail = z.infer<typeof WireDetail>
+
+/** As a client may ask for it: the scopes say which environment, so it need not be repeated. */
+export const RequestedDetail = WireDetail.partial({ environment: true })
 
 const Seconds = z.int().positive()
 
@@ -35,13 +38,18 @@ export const Claims = z.strictObject({
 export type Claims = z.infer<typeof Claims>
 
 /** The reason why the details cannot be read, or the details. */
-export function readDetails(wire: readonly WireDetail[]): Detail[] | { problem: string } {
+export function readDetails(
+  wire: readonly Pick<WireDetail, 'connection' | 'operations'>[],
+): Detail[] | { problem: string } {
   const details: Detail[] = []
   for (const { connection, operations } of wire) {
-    const patterns = operations.map(parsePattern)
-    const wrong = patterns.find((pattern) => 'problem' in pattern)
-    if (wrong !== undefined) return wrong
-    details.push({ connection, operations: patterns.filter((pattern) => !('problem' in pattern)) })
+    const patterns: Pattern[] = []
+    for (const source of operations) {
+      const pattern = parsePattern(source)
+      if ('problem' in pattern) return pattern
+      patterns.push(pattern)
+    }
+    details.push({ connection, operations: patterns })
   }
   return details
 }

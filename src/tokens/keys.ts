@@ -1,6 +1,7 @@
 /** The keys that sign capabilities and audit checkpoints: made, rotated, published. Never shows a private key. */
-import { eq, sql } from 'drizzle-orm'
+import { asc, desc, eq, sql } from 'drizzle-orm'
 import {
+  type CryptoKey,
   calculateJwkThumbprint,
   exportJWK,
   generateKeyPair,
@@ -12,7 +13,7 @@ import { z } from 'zod'
 import type { Clock } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import type { Keyring } from '../seal/keyring.ts'
-import type { Store, Tx } from '../store/open.ts'
+import type { Db, Store, Tx } from '../store/open.ts'
 import { policy, signingKeys } from '../store/schema.ts'
 
 export type Purpose = 'capability' | 'audit'
@@ -75,7 +76,9 @@ export async function openSigningKeys(options: {
     const rows = await store.db.select().from(signingKeys)
     const next = await Promise.all(rows.map((row) => keys.get(row.kid) ?? importRow(row)))
     const retired = new Map(rows.map((row) => [row.kid, row.retiredAt?.getTime() ?? null]))
-    keys = new Map(next.map((key) => [key.kid, { ...key, retiredAt: retired.get(key.kid) ?? null }]))
+    keys = new Map(
+      next.map((key) => [key.kid, { ...key, retiredAt: retired.get(key.kid) ?? null }]),
+    )
     for (const kid of opened.keys()) if (!keys.has(kid)) opened.delete(kid)
     readAt = clock.now()
   }
@@ -87,7 +90,9 @@ export async function openSigningKeys(options: {
   }
 
   function stillVerifies(key: Key): boolean {
-    return key.purpose === 'audit' || key.retiredAt === null || clock.now() < key.retiredAt + overlap
+    return (
+      key.purpose === 'audit' || key.retiredAt === null || clock.now() < key.retiredAt + overlap
+    )
   }
 
   function due(key: Key): boolean {
@@ -148,7 +153,9 @@ export async function openSigningKeys(options: {
     },
     async jwks(purpose = 'capability') {
       if (clock.now() - readAt > rereadAfter) await refresh()
-      const shown = [...keys.values()].filter((key) => key.purpose === purpose && stillVerifies(key))
+      const shown = [...keys.values()].filter(
+        (key) => key.purpose === purpose && stillVerifies(key),
+      )
       return { keys: shown.map(({ jwk, kid }) => ({ ...jwk, kid, use: 'sig', alg: 'EdDSA' })) }
     },
     async rotate(purpose = 'capability') {
@@ -217,4 +224,19 @@ async function dropExpired(tx: Tx, retiredBefore: number): Promise<void> {
     .where(
       sql`${signingKeys.purpose} = 'capability' and ${signingKeys.retiredAt} < ${new Date(retiredBefore).toISOString()}`,
     )
+}
+
+export type KeyShown = { kid: string; purpose: Purpose; createdAt: Date; retiredAt: Date | null }
+
+/** Every signing key that is kept, by its id; newest first. */
+export async function listSigningKeys(db: Db): Promise<KeyShown[]> {
+  return db
+    .select({
+      kid: signingKeys.kid,
+      purpose: signingKeys.purpose,
+      createdAt: signingKeys.createdAt,
+      retiredAt: signingKeys.retiredAt,
+    })
+    .from(signingKeys)
+    .orderBy(desc(signingKeys.createdAt), asc(signingKeys.kid))
 }

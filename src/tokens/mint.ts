@@ -13,9 +13,10 @@ import {
   algorithm,
   type Claims,
   longestLife,
+  RequestedDetail,
   readDetails,
   tokenType,
-  WireDetail,
+  type WireDetail,
   writeDetails,
 } from './claims.ts'
 import { OauthError } from './oauth-error.ts'
@@ -88,12 +89,18 @@ function grantedScopes(
       ? 'This agent is granted none: ask a human for one.'
       : `This agent is granted: ${granted.join(', ')}.`
   if (names.length === 0) {
-    throw new OauthError('invalid_scope', `Name at least one scope in the scope parameter. ${yours}`)
+    throw new OauthError(
+      'invalid_scope',
+      `Name at least one scope in the scope parameter. ${yours}`,
+    )
   }
   return names.map((name) => {
     const scope = agent.scopes.has(name) ? snapshot.scopes.get(name) : undefined
     if (scope === undefined) {
-      throw new OauthError('invalid_scope', `One of the scopes is not granted to this agent. ${yours}`)
+      throw new OauthError(
+        'invalid_scope',
+        `One of the scopes is not granted to this agent. ${yours}`,
+      )
     }
     return scope
   })
@@ -123,14 +130,19 @@ function lifetime(scopes: readonly Scope[], ttl: number | undefined): number {
   return ttl
 }
 
-const RequestedDetails = z.array(WireDetail).min(1).max(64)
+const RequestedDetails = z.array(RequestedDetail).min(1).max(64)
 
-function narrowed(environment: string, held: readonly Detail[], requested: unknown): readonly Detail[] {
+function narrowed(
+  environment: string,
+  held: readonly Detail[],
+  requested: unknown,
+): readonly Detail[] {
   if (requested === undefined) return held
   const parsed = RequestedDetails.safeParse(requested)
   if (!parsed.success) throw badDetails(whereWrong(parsed.error))
-  const elsewhere = parsed.data.find((one) => one.environment !== environment)
-  if (elsewhere !== undefined) throw badDetails(`These scopes are for ${environment} and no other environment`)
+  const elsewhere = parsed.data.find((one) => (one.environment ?? environment) !== environment)
+  if (elsewhere !== undefined)
+    throw badDetails(`These scopes are for ${environment} and no other environment`)
   const details = readDetails(parsed.data)
   if ('problem' in details) throw badDetails(details.problem)
   const stray = wider(details, held)

@@ -43,10 +43,14 @@ export async function revokeByOperator(
       hint: 'See those that are alive with: valetkey capability list',
     })
   }
-  await revoke(ctx, { jti, agent: row.agent, expiresAt: row.expiresAt.getTime() }, {
-    operator: by.name,
-    ...(by.request === undefined ? {} : { request: by.request }),
-  })
+  await revoke(
+    ctx,
+    { jti, agent: row.agent, expiresAt: row.expiresAt.getTime() },
+    {
+      operator: by.name,
+      ...(by.request === undefined ? {} : { request: by.request }),
+    },
+  )
 }
 
 /** An agent's own. Whether the capability is the agent's is for the caller to know. */

@@ -1,6 +1,6 @@
 /** Whether a text is a capability of ours, in the one spelling we gave it, and whether it still stands. Never reads the database for a token it has seen. */
 import { hash } from 'node:crypto'
-import { compactVerify, errors } from 'jose'
+import { type CryptoKey, compactVerify, errors } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import { type Context, perContext } from '../context.ts'
@@ -8,7 +8,7 @@ import { BrokerError } from '../errors.ts'
 import type { Capability } from '../policy/capability.ts'
 import { allow, deny, type Verdict } from '../policy/verdict.ts'
 import type { Snapshot } from '../realm/realm.ts'
-import { algorithm, capabilityOf, Claims, longestLife, tokenType } from './claims.ts'
+import { algorithm, Claims, capabilityOf, longestLife, tokenType } from './claims.ts'
 
 /** Enough for every capability alive in a large installation; what falls out is verified again. */
 const remembered = 10_000
@@ -50,7 +50,9 @@ export function standing(
 ): Verdict {
   if (capability.expiresAt * 1000 <= now) return expired(capability)
   if (!snapshot.agents.has(capability.agent)) {
-    return deny('capability-revoked', `The agent ${capability.agent} was removed.`, { hint: askAHuman })
+    return deny('capability-revoked', `The agent ${capability.agent} was removed.`, {
+      hint: askAHuman,
+    })
   }
   if (snapshot.revoked.has(capability.jti)) {
     return deny('capability-revoked', 'This capability was revoked.', { hint: newCapability })
@@ -84,7 +86,10 @@ function invalid(detail: string, hint: string = newCapability, cause?: unknown):
 /** Everything that needs no key: cheap, and before any parser. */
 function refuseUnreadable(token: string, maxBytes: number): void {
   if (token === '') {
-    throw invalid('There is no capability in the request.', `Send it as Authorization: Bearer. ${newCapability}`)
+    throw invalid(
+      'There is no capability in the request.',
+      `Send it as Authorization: Bearer. ${newCapability}`,
+    )
   }
   if (/^["']?(\$\{?[A-Za-z_(]|%[A-Za-z_]+%|\{\{)/.test(token)) {
     throw invalid(
@@ -100,7 +105,8 @@ function refuseUnreadable(token: string, maxBytes: number): void {
     )
   }
   if (!form.test(token)) throw invalid('This is not a capability: it is no compact JWS.')
-  if (!token.split('.').every(canonical)) throw invalid('This is not a capability as it was issued.')
+  if (!token.split('.').every(canonical))
+    throw invalid('This is not a capability as it was issued.')
 }
 
 /** One text for one value: base64url has spare bits at the end, and a decoder that ignores them gives a token many spellings. */
@@ -114,7 +120,8 @@ async function verifyAnew(ctx: Context, token: string): Promise<Capability> {
   if (claims.iss !== ctx.publicUrl) throw invalid('This capability was issued by another broker.')
   if (claims.aud !== ctx.publicUrl) throw invalid('This capability is for another broker.')
   if (claims.iat > now + skewSeconds) throw invalid('This capability was issued in the future.')
-  if (claims.exp - claims.iat > longestLife) throw invalid('This capability lives longer than any may.')
+  if (claims.exp - claims.iat > longestLife)
+    throw invalid('This capability lives longer than any may.')
   const capability = capabilityOf(claims)
   if (capability === null) throw invalid('The claims of this capability contradict each other.')
   return capability
@@ -127,9 +134,11 @@ async function signedClaims(ctx: Context, token: string): Promise<Claims> {
     throw invalid('This is not a capability: its header is not the one that capabilities have.')
   }
   const key = await ctx.signing.verifying(header.data.kid)
-  if (key === undefined) throw invalid('This capability was signed with a key that is not ours, or no longer.')
+  if (key === undefined)
+    throw invalid('This capability was signed with a key that is not ours, or no longer.')
   const claims = Claims.safeParse(ownJson(await verifiedPayload(token, key)))
-  if (!claims.success) throw invalid('The claims of this capability are not those that capabilities have.')
+  if (!claims.success)
+    throw invalid('The claims of this capability are not those that capabilities have.')
   return claims.data
 }
 

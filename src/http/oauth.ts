@@ -1,0 +1,278 @@
+/** The token endpoints (RFC 6749, 7009, 7662, 8414). What they say of themselves comes from the configured URL, never from a request. */
+import { Hono } from 'hono'
+import type { Context } from '../context.ts'
+import { BrokerError } from '../errors.ts'
+import { authenticateAgent } from '../identity/agents.ts'
+import { newId } from '../ids.ts'
+import type { Capability } from '../policy/capability.ts'
+import { readJson } from '../providers/json.ts'
+import type { AgentPolicy } from '../realm/realm.ts'
+import { writeDetails } from '../tokens/claims.ts'
+import { mint } from '../tokens/mint.ts'
+import { OauthError } from '../tokens/oauth-error.ts'
+import { revokeOwn } from '../tokens/revoke.ts'
+import { standing, verifyCapability } from '../tokens/verify.ts'
+import { peerAddress } from './address.ts'
+import { clientCredentials } from './client-credentials.ts'
+import { type Form, readForm } from './form.ts'
+import { requestIdHeader } from './problem.ts'
+
+/** Several times what the largest capability could ask for. */
+const maxBody = 32_768
+const longestReason = 500
+const methods = ['client_secret_basic', 'client_secret_post']
+
+type OauthEnv = { Variables: { requestId: string } }
+
+export function oauthRoutes(ctx: Context) {
+  const app = new Hono<OauthEnv>()
+
+  app.use('/oauth/*', async (c, next) => {
+    c.set('requestId', newId('req'))
+    await next()
+    c.header(requestIdHeader, c.get('requestId'))
+    c.header('Cache-Control', 'no-store')
+    c.header('Pragma', 'no-cache')
+    c.header('X-Content-Type-Options', 'nosniff')
+  })
+
+  app.post('/oauth/token', async (c) => {
+    const form = await readForm(c.req.raw, maxBody)
+    demandKnownGrant(form.get('grant_type'))
+    const agent = await authenticated(ctx, c, form)
+    const minted = await mint(ctx, {
+      agent,
+      request: c.get('requestId'),
+      scopes: scopesIn(form),
+      ...optional('details', detailsIn(form)),
+      ...optional('ttl', ttlIn(form)),
+      ...optional('reason', reasonIn(form)),
+    })
+    return c.json({
+      access_token: minted.token,
+      token_type: 'Bearer',
+      expires_in: minted.expiresIn,
+      scope: minted.scopes.join(' '),
+      authorization_details: minted.details,
+    })
+  })
+
+  app.post('/oauth/revoke', async (c) => {
+    const form = await readForm(c.req.raw, maxBody)
+    const agent = await authenticated(ctx, c, form)
+    const capability = await ownCapability(ctx, agent, tokenIn(form))
+    if (capability !== null) await revokeOwn(ctx, capability, c.get('requestId'))
+    return c.body(null, 200)
+  })
+
+  app.post('/oauth/introspect', async (c) => {
+    const form = await readForm(c.req.raw, maxBody)
+    const agent = await authenticated(ctx, c, form)
+    const capability = await ownCapability(ctx, agent, tokenIn(form))
+    const alive = capability !== null && stands(ctx, capability)
+    return c.json(alive ? described(ctx, capability) : { active: false })
+  })
+
+  app.all('/oauth/*', (c) => {
+    const known = ['/oauth/token', '/oauth/revoke', '/oauth/introspect'].includes(c.req.path)
+    if (known) c.header('Allow', 'POST')
+    const say = known
+      ? 'This endpoint takes POST.'
+      : 'There is no such endpoint; see /.well-known/oauth-authorization-server.'
+    return c.json({ error: 'invalid_request', error_description: say }, known ? 405 : 404)
+  })
+
+  app.get('/.well-known/oauth-authorization-server', (c) => {
+    c.header('Cache-Control', 'public, max-age=300')
+    return c.json(metadata(ctx.publicUrl))
+  })
+
+  app.get('/.well-known/jwks.json', async (c) => {
+    c.header('Cache-Control', 'public, max-age=60')
+    return c.json(await ctx.signing.jwks())
+  })
+
+  app.onError((error, c) => {
+    const requestId = c.get('requestId') ?? newId('req')
+    return answer(oauthRefusal(error, requestId, ctx), requestId)
+  })
+
+  return app
+}
+
+function metadata(publicUrl: string) {
+  return {
+    issuer: publicUrl,
+    token_endpoint: `${publicUrl}/oauth/token`,
+    revocation_endpoint: `${publicUrl}/oauth/revoke`,
+    introspection_endpoint: `${publicUrl}/oauth/introspect`,
+    jwks_uri: `${publicUrl}/.well-known/jwks.json`,
+    response_types_supported: [],
+    grant_types_supported: ['client_credentials'],
+    token_endpoint_auth_methods_supported: methods,
+    revocation_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_methods_supported: methods,
+    authorization_details_types_supported: ['valetkey'],
+  }
+}
+
+async function authenticated(
+  ctx: Context,
+  c: { env: unknown; req: { raw: Request }; get: (name: 'requestId') => string },
+  form: Form,
+): Promise<AgentPolicy> {
+  const credentials = clientCredentials(c.req.raw.headers.get('authorization'), form)
+  const address = peerAddress(c)
+  try {
+    return await authenticateAgent(ctx, { ...credentials, address })
+  } catch (error) {
+    // The client's id is not logged: people paste the secret into that field.
+    if (error instanceof BrokerError) {
+      ctx.log.warn(
+        { address, code: error.code, request: c.get('requestId') },
+        'a client was refused',
+      )
+    }
+    throw error
+  }
+}
+
+/** Null for what is no capability, no longer one, or another agent's: all three read the same to the caller. */
+async function ownCapability(
+  ctx: Context,
+  agent: AgentPolicy,
+  token: string,
+): Promise<Capability | null> {
+  try {
+    const capability = await verifyCapability(ctx, token)
+    return capability.agent === agent.name ? capability : null
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error
+    if (error.code !== 'invalid-capability' && error.code !== 'capability-expired') throw error
+    return null
+  }
+}
+
+/** It is alive while some connection would still take it. */
+function stands(ctx: Context, capability: Capability): boolean {
+  const snapshot = ctx.realm.now()
+  const now = ctx.clock.now()
+  return capability.details.some(
+    ({ connection }) => standing(snapshot, capability, connection, now).verdict === 'allow',
+  )
+}
+
+function described(ctx: Context, capability: Capability) {
+  return {
+    active: true,
+    iss: ctx.publicUrl,
+    aud: ctx.publicUrl,
+    sub: capability.agent,
+    client_id: capability.agent,
+    token_type: 'Bearer',
+    jti: capability.jti,
+    iat: capability.issuedAt,
+    exp: capability.expiresAt,
+    environment: capability.environment,
+    scope: capability.scopes.join(' '),
+    authorization_details: writeDetails(capability.environment, capability.details),
+  }
+}
+
+function demandKnownGrant(grant: string | undefined): void {
+  if (grant === 'client_credentials') return
+  if (grant === undefined) {
+    throw new OauthError('invalid_request', 'Say grant_type=client_credentials in the body.')
+  }
+  throw new OauthError('unsupported_grant_type', 'The grant type here is client_credentials.')
+}
+
+function scopesIn(form: Form): string[] {
+  return (form.get('scope') ?? '').split(' ').filter((name) => name !== '')
+}
+
+function detailsIn(form: Form): unknown {
+  const text = form.get('authorization_details')
+  if (text === undefined) return undefined
+  try {
+    return readJson(Buffer.from(text))
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error
+    throw new OauthError(
+      'invalid_authorization_details',
+      'The authorization_details cannot be read in exactly one way: send a JSON array of objects, each key once.',
+    )
+  }
+}
+
+function ttlIn(form: Form): number | undefined {
+  const text = form.get('ttl')
+  if (text === undefined) return undefined
+  if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text)
+  throw new OauthError(
+    'invalid_request',
+    'The ttl has to be a whole number of seconds, such as 600.',
+  )
+}
+
+function reasonIn(form: Form): string | undefined {
+  const text = form.get('reason')
+  if (text === undefined) return undefined
+  if (text.length <= longestReason && !/\p{Cc}/u.test(text)) return text
+  throw new OauthError(
+    'invalid_request',
+    `The reason has to be one line of at most ${longestReason} characters.`,
+  )
+}
+
+function tokenIn(form: Form): string {
+  const token = form.get('token')
+  if (token === undefined)
+    throw new OauthError('invalid_request', 'Send the token in the parameter token.')
+  return token
+}
+
+/** Absent stays absent: `undefined` is not a value of an optional parameter. */
+function optional<K extends string, V>(name: K, value: V | undefined): { [key in K]?: V } {
+  // A computed name widens to string, so the type has to be said.
+  return (value === undefined ? {} : { [name]: value }) as { [key in K]?: V }
+}
+
+type Refusal = { status: number; error: string; description: string; retryAfter?: number }
+
+function oauthRefusal(error: unknown, requestId: string, ctx: Context): Refusal {
+  if (error instanceof OauthError) {
+    return { status: error.status, error: error.code, description: error.message }
+  }
+  if (error instanceof BrokerError && error.code !== 'internal') return brokerRefusal(error)
+  ctx.log.error({ err: error, request: requestId }, 'a token endpoint failed')
+  return {
+    status: 500,
+    error: 'server_error',
+    description: `Something went wrong inside the broker. Ask whoever runs it to look for ${requestId} in its log.`,
+  }
+}
+
+function brokerRefusal(error: BrokerError): Refusal {
+  const description = [error.message, error.facts.hint].filter(Boolean).join(' ')
+  if (error.code === 'invalid-client') return { status: 401, error: 'invalid_client', description }
+  const status = error.code === 'limit-exceeded' ? 429 : 503
+  const retryAfter = error.facts.retryAfter ?? 1
+  return { status, error: 'temporarily_unavailable', description, retryAfter }
+}
+
+function answer(refusal: Refusal, requestId: string): Response {
+  const { status, error, description, retryAfter } = refusal
+  return new Response(JSON.stringify({ error, error_description: description }), {
+    status,
+    headers: {
+      'Content-Type': 'application/json',
+      'Cache-Control': 'no-store',
+      Pragma: 'no-cache',
+      'X-Content-Type-Options': 'nosniff',
+      [requestIdHeader]: requestId,
+      ...(status === 401 ? { 'WWW-Authenticate': 'Basic realm="valetkey", charset="UTF-8"' } : {}),
+      ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
+    },
+  })
+}
