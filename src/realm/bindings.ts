@@ -8,7 +8,7 @@ import type { Place } from '../policy/operation.ts'
 import type { Discovered, Kind } from '../providers/provider.ts'
 import type { Tx } from '../store/open.ts'
 import { bindings, connections } from '../store/schema.ts'
-import { changeBy, type Editor, edit } from './edit.ts'
+import { changeBy, type Editing, type Editor, edit } from './edit.ts'
 import { showEnvironment } from './environments.ts'
 import { bindingOf } from './load.ts'
 
@@ -103,7 +103,7 @@ function ambiguous(named: Named, matches: readonly Discovered[]): BrokerError {
 
 /** Binds all or nothing. What is bound in the same way already stays as it is. */
 export async function bind(
-  ctx: Context,
+  ctx: Editing,
   by: Editor,
   to: { environment: string; connection: string; wanted: readonly Wanted[] },
 ): Promise<BindingRow[]> {
@@ -197,7 +197,7 @@ function demandFree(
 }
 
 export async function unbind(
-  ctx: Context,
+  ctx: Editing,
   by: Editor,
   environment: string,
   id: string,

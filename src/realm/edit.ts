@@ -9,6 +9,9 @@ import { policyChannel } from './realm.ts'
 /** Who edits, and in which request. An `Operator` fits. */
 export type Editor = { name: string; request?: string }
 
+/** What an edit needs. */
+export type Editing = Pick<Context, 'db' | 'journal' | 'realm' | 'log' | 'clock'>
+
 /** Adds facts that only the transaction knows, such as what was there before. No secrets. */
 export type Note = (facts: Record<string, unknown>) => void
 
@@ -17,7 +20,7 @@ export type Note = (facts: Record<string, unknown>) => void
  * policy; every other judges again before a call leaves, because the version has moved.
  */
 export async function edit<T>(
-  ctx: Pick<Context, 'db' | 'journal' | 'realm' | 'log'>,
+  ctx: Omit<Editing, 'clock'>,
   entry: Omit<Entry, 'kind'> & { kind?: 'change' | 'revoke' },
   change: (tx: Tx, note: Note) => Promise<T>,
 ): Promise<T> {

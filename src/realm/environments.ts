@@ -5,7 +5,7 @@ import { BrokerError } from '../errors.ts'
 import type { Environment } from '../policy/environment.ts'
 import type { Db, Tx } from '../store/open.ts'
 import { bindings, environments, scopes } from '../store/schema.ts'
-import { changeBy, type Editor, edit } from './edit.ts'
+import { changeBy, type Editing, type Editor, edit } from './edit.ts'
 import { raiseWatermark } from './watermark.ts'
 
 export type EnvironmentRow = typeof environments.$inferSelect
@@ -23,7 +23,7 @@ export async function showEnvironment(db: Db | Tx, name: string): Promise<Enviro
 }
 
 export async function addEnvironment(
-  ctx: Context,
+  ctx: Editing,
   by: Editor,
   environment: Environment,
 ): Promise<EnvironmentRow> {
@@ -46,7 +46,7 @@ export async function addEnvironment(
 }
 
 export async function setProtected(
-  ctx: Context,
+  ctx: Editing,
   by: Editor,
   environment: Environment,
 ): Promise<EnvironmentRow> {
@@ -68,7 +68,7 @@ export async function setProtected(
 export type RemovedEnvironment = { bindings: string[]; scopes: string[] }
 
 export async function removeEnvironment(
-  ctx: Context,
+  ctx: Editing,
   by: Editor,
   name: string,
 ): Promise<RemovedEnvironment> {

@@ -5,7 +5,7 @@ import { BrokerError } from '../errors.ts'
 import { type Allow, parseAllow } from '../policy/pattern.ts'
 import type { Db, Tx } from '../store/open.ts'
 import { connections, grants, scopes } from '../store/schema.ts'
-import { changeBy, type Editor, edit } from './edit.ts'
+import { changeBy, type Editing, type Editor, edit } from './edit.ts'
 import { showEnvironment } from './environments.ts'
 import { raiseWatermark } from './watermark.ts'
 
@@ -45,7 +45,7 @@ export function readAllow(sources: readonly string[]): Allow[] {
   })
 }
 
-export async function setScope(ctx: Context, by: Editor, setting: ScopeSetting): Promise<ScopeRow> {
+export async function setScope(ctx: Editing, by: Editor, setting: ScopeSetting): Promise<ScopeRow> {
   const { name, environment } = setting
   const allow = [...new Set(setting.allow)]
   const parsed = readAllow(allow)
@@ -107,7 +107,7 @@ function demandSameEnvironment(before: ScopeRow, environment: string): void {
 }
 
 /** The agents that lost it. Capabilities that carry it are void. */
-export async function removeScope(ctx: Context, by: Editor, name: string): Promise<string[]> {
+export async function removeScope(ctx: Editing, by: Editor, name: string): Promise<string[]> {
   return edit(ctx, changeBy(by, 'scope.remove', { scope: name }), async (tx, note) => {
     const before = await showScope(tx, name)
     const held = await tx.select().from(grants).where(eq(grants.scope, name))
