@@ -3,11 +3,17 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from '../../context.ts'
 import { newId } from '../../ids.ts'
 import { refusal, refuseMalformed, refuseUnmatched } from '../problem.ts'
+import { agentRoutes } from './agents.ts'
+import { auditRoutes } from './audit.ts'
+import { capabilityRoutes } from './capabilities.ts'
 import { connectionRoutes } from './connections.ts'
 import { environmentRoutes } from './environments.ts'
+import { keyRoutes } from './keys.ts'
 import { authenticated, bounded, identified, type OperatorEnv, sameOrigin } from './operator.ts'
+import { operatorRoutes } from './operators.ts'
 import { providerRoutes } from './providers.ts'
 import { scopeRoutes } from './scopes.ts'
+import { sessionRoutes } from './session.ts'
 import { statusRoutes } from './status.ts'
 
 /** Paths start with `/admin`: mount it at `/`. */
@@ -22,11 +28,17 @@ export function adminRoutes(ctx: Context) {
     }),
   )
   return app
+    .route('/', sessionRoutes(ctx))
+    .route('/', operatorRoutes(ctx))
     .route('/', statusRoutes(ctx))
     .route('/', providerRoutes(ctx))
     .route('/', connectionRoutes(ctx))
     .route('/', environmentRoutes(ctx))
     .route('/', scopeRoutes(ctx))
+    .route('/', agentRoutes(ctx))
+    .route('/', capabilityRoutes(ctx))
+    .route('/', auditRoutes(ctx))
+    .route('/', keyRoutes(ctx))
 }
 
 export type AdminApp = ReturnType<typeof adminRoutes>
