@@ -1,0 +1,73 @@
+/** `explain`: the verdict on a call that is not made. Ends with 1 when the call would be refused. */
+import type { Command } from 'commander'
+import { onTerminal, readSecret } from '../ask.ts'
+import { agents, type Cli } from '../cli.ts'
+import { answerOf, record, refusal } from '../client.ts'
+import { example } from '../example.ts'
+import { usage } from '../failure.ts'
+
+type Options = { query: string; variables?: string; tokenFile?: string }
+
+export function explainCommand(program: Command, cli: Cli): void {
+  const explain = program
+    .command('explain <connection>')
+    .description('say whether a call would be allowed, and why; nothing is sent upstream')
+    .requiredOption('--query <graphql>', 'the GraphQL document')
+    .option('--variables <json>', 'its variables')
+    .option('--token-file <file>', 'read the capability from a file')
+    .addHelpText(
+      'after',
+      '\nThe capability comes from --token-file, else VALETKEY_TOKEN, else the prompt or stdin.\nExit code 0: it would be allowed. 1: it would be refused.',
+    )
+    .action((connection: string, options: Options) => explained(cli, connection, options))
+  example(explain, 'valetkey explain railway --query \'{ project(id: "…") { name } }\'')
+}
+
+async function explained(cli: Cli, connection: string, options: Options): Promise<void> {
+  const variables = options.variables === undefined ? undefined : readVariables(options.variables)
+  const capability = await presented(cli, options)
+  const plane = await agents(cli)
+  const path = `/explain/${encodeURIComponent(connection)}/graphql/v2`
+  const response = await answerOf(plane, path, {
+    method: 'POST',
+    bearer: capability,
+    body: { query: options.query, ...(variables && { variables }) },
+    timeoutMs: 60_000,
+  })
+  if (!response.ok) throw await refusal(plane, response)
+  const verdict = record(await response.json()) ?? {}
+  cli.speak.result(verdict, (page) => page.facts(factsOf(verdict)))
+  cli.endWith(verdict['verdict'] === 'allow' ? 0 : 1)
+}
+
+async function presented({ settings }: Cli, options: Options): Promise<string> {
+  if (options.tokenFile === undefined && settings.capability !== undefined)
+    return settings.capability
+  if (options.tokenFile === undefined && onTerminal())
+    return await readSecret('Capability', undefined)
+  return await readSecret('Capability', options.tokenFile)
+}
+
+function readVariables(text: string): Record<string, unknown> {
+  const value = record(parsed(text))
+  if (value !== undefined) return value
+  throw usage('--variables is no JSON object.', `For example: --variables '{"id":"…"}'`)
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // Said by the caller, with an example.
+    return undefined
+  }
+}
+
+function factsOf(verdict: Readonly<Record<string, unknown>>): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(verdict).map(([name, value]) => [
+      name.replaceAll('_', ' '),
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ]),
+  )
+}

@@ -1,0 +1,151 @@
+/** `provider`: what Valetkey knows of the outside, operation by operation. Never touches a credential. */
+import { readFile } from 'node:fs/promises'
+import { type Command, Option } from 'commander'
+import { readStdin } from '../ask.ts'
+import { type Cli, patiently, signedIn, told } from '../cli.ts'
+import { example } from '../example.ts'
+import { Failure, usage } from '../failure.ts'
+import { readName } from '../names.ts'
+
+export function providerCommands(program: Command, cli: Cli): void {
+  const noun = program.command('provider').description('what Valetkey knows of providers')
+  listCommand(noun, cli)
+  showCommand(noun, cli)
+  operationsCommand(noun, cli)
+  coverageCommand(noun, cli)
+  refreshCommand(noun, cli)
+}
+
+function listCommand(noun: Command, cli: Cli): void {
+  const command = noun
+    .command('list')
+    .description('list providers')
+    .action(async () => {
+      const { admin } = await signedIn(cli)
+      const { providers } = await told(admin.providers.$get())
+      cli.speak.list(providers, 'There is no provider.', {
+        PROVIDER: (one) => one.name,
+        ENGINE: (one) => one.engine,
+        'BASE URL': (one) => one.base_url,
+      })
+    })
+  example(command, 'valetkey provider list')
+}
+
+function showCommand(noun: Command, cli: Cli): void {
+  const command = noun
+    .command('show')
+    .argument('<name>', 'the provider', readName)
+    .description('show a provider: where it lies, and which kinds of resources can be bound')
+    .action(async (name: string) => {
+      const { admin } = await signedIn(cli)
+      const { providers } = await told(admin.providers.$get())
+      const one = providers.find((provider) => provider.name === name)
+      if (one === undefined) {
+        throw new Failure('not-found', `There is no provider ${name}.`, {
+          hint: `There are: ${providers.map((provider) => provider.name).join(', ')}.`,
+        })
+      }
+      cli.speak.result(one, (page) => {
+        page.facts({
+          provider: one.name,
+          engine: one.engine,
+          'base URL': one.base_url,
+          placements: one.placements.join(' '),
+        })
+        page.line('')
+        page.table(one.kinds, {
+          KIND: ({ kind }) => kind,
+          'AN ENVIRONMENT': ({ bind }) => (bind === null ? 'reaches it through another' : bind),
+        })
+      })
+    })
+  example(command, 'valetkey provider show railway')
+}
+
+type Filter = { connection?: string; effect?: string; search?: string }
+
+const effects = ['read', 'write', 'destructive', 'reveal', 'execute', 'admin', 'unknown']
+
+function operationsCommand(noun: Command, cli: Cli): void {
+  const command = noun
+    .command('operations')
+    .argument('<name>', 'the provider', readName)
+    .description('list what can be allowed, with its effects')
+    .option('--connection <connection>', "by this connection's own schema", readName)
+    .addOption(new Option('--effect <effect>', 'only what has this effect').choices(effects))
+    .option('--search <text>', 'only names that contain this')
+    .action(async (name: string, { connection, effect, search }: Filter) => {
+      const { admin } = await signedIn(cli)
+      const { operations } = await told(
+        admin.providers[':name'].operations.$get({ param: { name }, query: { connection } }),
+      )
+      const some = operations.filter(
+        (one) =>
+          (effect === undefined || effectsOf(one).includes(effect)) &&
+          (search === undefined || one.name.toLowerCase().includes(search.toLowerCase())),
+      )
+      cli.speak.list(some, 'No operation is like that.', {
+        OPERATION: (one) => one.name,
+        EFFECTS: (one) => effectsOf(one).join(' '),
+        NOTE: (one) => one.note ?? undefined,
+      })
+    })
+  example(command, 'valetkey provider operations railway --connection railway --effect destructive')
+}
+
+function effectsOf({ effects }: { effects: readonly string[] | null }): readonly string[] {
+  return effects ?? ['unknown']
+}
+
+/** The broker bounds it as well. */
+const largestSchema = 16_000_000
+
+function coverageCommand(noun: Command, cli: Cli): void {
+  const command = noun
+    .command('coverage')
+    .argument('<name>', 'the provider', readName)
+    .description('list what Valetkey does not know of a schema, and so refuses')
+    .option('--schema <file>', 'the schema as SDL; without it, stdin')
+    .action(async (name: string, options: { schema?: string }) => {
+      const { admin } = await signedIn(cli)
+      const json = { schema: await readSchema(options.schema) }
+      const { gaps } = await told(
+        admin.providers[':name'].coverage.$post({ param: { name }, json }, patiently()),
+      )
+      cli.speak.list(gaps, 'Valetkey knows all of it.', {
+        WHERE: (one) => one.coordinate,
+        GAP: (one) => one.gap,
+        CONSEQUENCE: (one) => one.consequence,
+      })
+    })
+  example(command, 'valetkey provider coverage railway --schema schema.graphql')
+}
+
+async function readSchema(path: string | undefined): Promise<string> {
+  if (path === undefined) return await readStdin(largestSchema)
+  return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw usage(`${path} cannot be read (${error.code}).`)
+  })
+}
+
+function refreshCommand(noun: Command, cli: Cli): void {
+  const command = noun
+    .command('refresh')
+    .argument('<connection>', 'whose schema to learn', readName)
+    .description("learn a connection's schema anew")
+    .action(async (name: string) => {
+      const { admin } = await signedIn(cli)
+      const now = await cli.speak.during(
+        `Learning what ${name} can do`,
+        told(admin.connections[':name'].refresh.$post({ param: { name } }, patiently())),
+      )
+      cli.speak.done(
+        now,
+        now.changed
+          ? `The schema of ${name} changed: ${now.added.length} operations more, ${now.removed.length} fewer.`
+          : `The schema of ${name} is as it was.`,
+      )
+    })
+  example(command, 'valetkey provider refresh railway')
+}

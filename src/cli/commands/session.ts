@@ -1,0 +1,144 @@
+/** `login`, `logout`, `whoami`: the operator's session. A passphrase or code comes from a prompt or from stdin only. */
+import type { Command } from 'commander'
+import { askSecret, askText, onTerminal, readLines } from '../ask.ts'
+import { adminAt, type Cli, defaultAdminUrl, signedIn, told } from '../cli.ts'
+import { operatorPlane, within } from '../client.ts'
+import { example } from '../example.ts'
+import { Failure, usage } from '../failure.ts'
+import { readSession, removeSession, type Session, saveSession } from '../session.ts'
+import { origin } from '../settings.ts'
+
+type LoginOptions = { url?: string; name?: string; enrol?: true }
+type Proof = { name: string; passphrase: string; code?: string }
+
+export function sessionCommands(program: Command, cli: Cli): void {
+  const login = program
+    .command('login')
+    .description('sign in as an operator, or become one with a one-time code')
+    .option('--url <url>', `the operator plane (VALETKEY_ADMIN_URL, ${defaultAdminUrl})`)
+    .option('--name <name>', 'who signs in')
+    .option('--enrol', 'become an operator: a one-time code, then a passphrase of your choice')
+    .addHelpText(
+      'after',
+      '\nWithout a terminal, stdin gives the passphrase; with --enrol the code on the first line and the passphrase on the second.',
+    )
+    .action((options: LoginOptions) => signIn(cli, options))
+  example(login, 'printf \'%s\\n\' "$CODE" "$PASSPHRASE" | valetkey login --enrol --name ada')
+
+  const logout = program
+    .command('logout')
+    .description('end the session here and in the broker')
+    .action(() => signOut(cli))
+  example(logout, 'valetkey logout')
+
+  const whoami = program
+    .command('whoami')
+    .description('who is signed in, and until when')
+    .action(async () => {
+      const { admin, plane } = await signedIn(cli)
+      const me = await told(admin.session.$get())
+      cli.speak.result({ ...me, admin_url: plane.url }, (page) =>
+        page.facts({
+          operator: me.operator,
+          role: me.role,
+          broker: plane.url,
+          expires: page.when(me.expires_at),
+        }),
+      )
+    })
+  example(whoami, 'valetkey whoami')
+}
+
+async function signIn(cli: Cli, options: LoginOptions): Promise<void> {
+  const url = await address(cli, options)
+  if (url.startsWith('http:') && !loopback(new URL(url).hostname)) {
+    cli.speak.warn(
+      `${url} is not encrypted: whoever is on the way can read your passphrase and session.`,
+    )
+  }
+  const proof = onTerminal() ? await asked(options) : await piped(options)
+  const plane = operatorPlane(url)
+  const { token, ...session } = await told((await adminAt(plane)).session.$post({ json: proof }))
+  const { public_url: agentUrl } = await told((await adminAt(plane, token)).status.$get())
+  await saveSession(cli.settings.directory, {
+    adminUrl: url,
+    url: agentUrl,
+    operator: session.operator,
+    role: session.role,
+    expiresAt: session.expires_at,
+    token,
+  })
+  cli.speak.done(
+    { ...session, admin_url: url, url: agentUrl },
+    `Signed in to ${url} as ${session.operator} (${session.role}).`,
+  )
+}
+
+async function address({ settings }: Cli, options: LoginOptions): Promise<string> {
+  if (options.url !== undefined) return origin(options.url, '--url')
+  if (settings.adminUrl !== undefined) return origin(settings.adminUrl, 'VALETKEY_ADMIN_URL')
+  if (!onTerminal()) return defaultAdminUrl
+  return origin(await askText('Address of the operator plane', defaultAdminUrl), 'The address')
+}
+
+function loopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || host.startsWith('127.')
+}
+
+async function asked(options: LoginOptions): Promise<Proof> {
+  const code = await askSecret(
+    options.enrol ? 'One-time code' : 'One-time code (just press Enter if you have a passphrase)',
+  )
+  if (options.enrol && code === '') throw usage('No one-time code was given.')
+  const name = options.name ?? (await askText('Your name'))
+  if (code === '') return { name, passphrase: await askSecret('Passphrase') }
+  const passphrase = await askSecret('Choose a passphrase')
+  if ((await askSecret('The same passphrase again')) !== passphrase) {
+    throw new Failure('passphrases-differ', 'The two passphrases differ, so nothing was done.')
+  }
+  return { code, name, passphrase }
+}
+
+async function piped(options: LoginOptions): Promise<Proof> {
+  if (options.name === undefined) {
+    throw usage('Without a terminal, login needs --name NAME.', 'See: valetkey login --help')
+  }
+  const lines = await readLines()
+  const [code, passphrase] = options.enrol ? lines : [undefined, lines[0]]
+  if (!passphrase || code === '') {
+    throw usage(
+      options.enrol
+        ? 'stdin must hold the one-time code on its first line and a passphrase on its second.'
+        : 'stdin must hold the passphrase.',
+    )
+  }
+  return { name: options.name, passphrase, ...(code === undefined ? {} : { code }) }
+}
+
+async function signOut(cli: Cli): Promise<void> {
+  const session = await readSession(cli.settings.directory)
+  if (session === null) {
+    cli.speak.done({ signed_out: false }, 'Nobody was signed in.')
+    return
+  }
+  await removeSession(cli.settings.directory)
+  const ended = await endedAtBroker(session)
+  if (!ended) {
+    cli.speak.warn(
+      `The broker at ${session.adminUrl} did not confirm it: the session ends there by itself when it expires.`,
+    )
+  }
+  cli.speak.done({ signed_out: true, ended_at_broker: ended }, `Signed out ${session.operator}.`)
+}
+
+/** The file is gone either way: a session that the broker cannot be asked about must not stay behind because of it. */
+async function endedAtBroker(session: Session): Promise<boolean> {
+  try {
+    const admin = await adminAt(operatorPlane(session.adminUrl), session.token)
+    await admin.session.$delete({}, { init: within(5_000) })
+    return true
+  } catch (error) {
+    if (error instanceof Failure) return error.code === 'not-signed-in'
+    throw error
+  }
+}

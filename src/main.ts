@@ -1,0 +1,7 @@
+/** The process: hands the command line to the CLI and is the only place that exits. Never decides anything itself. */
+import { run } from './cli/run.ts'
+
+process.exitCode = await run(process.argv.slice(2), {
+  serve: async (overrides) => (await import('./serve.ts')).serve(overrides),
+  demo: async (options) => (await import('./demo/demo.ts')).demo(options),
+})
