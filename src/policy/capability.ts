@@ -33,7 +33,9 @@ export function wider(
   held: readonly Detail[],
 ): { connection: string; pattern: Pattern } | null {
   for (const { connection, operations } of requested) {
-    const outer = held.filter((one) => one.connection === connection).flatMap((one) => one.operations)
+    const outer = held
+      .filter((one) => one.connection === connection)
+      .flatMap((one) => one.operations)
     const stray = operations.find((pattern) => !outer.some((one) => narrower(pattern, one)))
     if (stray !== undefined) return { connection, pattern: stray }
   }

@@ -17,7 +17,11 @@ export type Environment = { name: string; protected: boolean }
 
 /** Whether `inner` is `outer` or lies in it. Kinds are unique per provider, ids per kind. */
 export function contains(outer: Place, inner: Place): boolean {
-  return outer.length > 0 && outer.length <= inner.length && outer.every((step, i) => same(step, inner[i]))
+  return (
+    outer.length > 0 &&
+    outer.length <= inner.length &&
+    outer.every((step, i) => same(step, inner[i]))
+  )
 }
 
 function same(a: Step, b: Step | undefined): boolean {
@@ -53,6 +57,18 @@ export function whose(bindings: readonly Binding[], provider: string, place: Pla
  * what names nothing acts on an account, and what reaches out of what is only seen reads another environment.
  */
 export function anchored(environment: string, operation: Operation): Verdict {
+  const [missing] = operation.missing
+  if (missing !== undefined) {
+    return deny(
+      'outside-environment',
+      `${operation.name} without ${missing} acts on more than ${environment}.`,
+      {
+        operation: operation.name,
+        environment,
+        hint: `Send it again with ${missing} naming a resource of ${environment}.`,
+      },
+    )
+  }
   if (operation.harmless) return allow
   if (operation.reachesOut !== null) {
     return deny(
@@ -77,6 +93,21 @@ export function anchored(environment: string, operation: Operation): Verdict {
 export const finalHint =
   'Do not look for another credential; ask for it with POST /v1/requests, or ask a human.'
 
+/** What is owned covers all in it; what is seen covers, for reads, only the shared parts: no environment below it. */
+function reaches(
+  binding: Binding,
+  place: Place,
+  reads: boolean,
+  ownable: ReadonlySet<string>,
+): boolean {
+  if (!contains(binding.place, place)) return false
+  if (binding.mode === 'owns') return true
+  return reads && place.slice(binding.place.length).every(({ kind }) => !ownable.has(kind))
+}
+
+/** A provider as far as containment goes: the kinds that mark where one environment ends and another begins. */
+export type Boundaries = { name: string; ownable: ReadonlySet<string> }
+
 /**
  * Whether everything that was located lies in the environment. Reads may also touch what it sees; every other effect
  * needs all places of every resource to be owned. One unknown refuses the call.
@@ -84,50 +115,59 @@ export const finalHint =
 export function within(
   environment: string,
   bindings: readonly Binding[],
-  provider: string,
+  provider: Boundaries,
   operation: Operation,
   sites: readonly Site[],
 ): Verdict {
-  const reads = operation.effects.every((effect) => effect === 'read')
-  const mine = bindings.filter((one) => one.environment === environment && one.provider === provider)
-  const owned = mine.filter((one) => one.mode === 'owns')
-  for (const { resource, located } of sites) {
-    const about = {
-      operation: operation.name,
-      environment,
-      refused: [
-        {
-          operation: operation.name,
-          effect: strictest(operation.effects),
-          resource: { kind: resource.kind, id: resource.id },
-        },
-      ],
-    }
-    if (!located.known || (!reads && located.places.length === 0)) {
-      const why = located.known ? 'it lives nowhere that the connection can see' : located.why
-      return deny(
-        'resource-unresolved',
-        `The ${resource.kind} in ${resource.argument} could not be located: ${why}.`,
-        { ...about, hint: `Check the id; nothing is assumed about what cannot be located. ${finalHint}` },
-      )
-    }
-    const needed = reads && resource.role === 'target' ? [located.home] : located.places
-    const reach = reads ? mine : owned
-    const stray = needed.find((place) => !reach.some((one) => contains(one.place, place)))
-    if (stray !== undefined) {
-      const found = whose(bindings, provider, stray)
-      const elsewhere = found === environment ? 'a part that is only seen' : found
-      return deny(
-        'outside-environment',
-        `The ${resource.kind} in ${resource.argument} ${needed.length > 1 ? 'also ' : ''}lives in ${elsewhere}, and this capability is for ${environment}.`,
-        {
-          ...about,
-          found,
-          refused: about.refused.map((one) => ({ ...one, found })),
-          hint: finalHint,
-        },
-      )
-    }
+  for (const site of sites) {
+    const verdict = placed(environment, bindings, provider, operation, site)
+    if (verdict.verdict === 'deny') return verdict
   }
   return allow
+}
+
+function placed(
+  environment: string,
+  bindings: readonly Binding[],
+  provider: Boundaries,
+  operation: Operation,
+  { resource, located }: Site,
+): Verdict {
+  const reads = operation.effects.every((effect) => effect === 'read')
+  const needed = located.known
+    ? reads && resource.role === 'target'
+      ? [located.home]
+      : located.places
+    : []
+  const refused = {
+    operation: operation.name,
+    effect: strictest(operation.effects),
+    resource: { kind: resource.kind, id: resource.id },
+  }
+  const about = { operation: operation.name, environment, refused: [refused] }
+  if (needed.length === 0) {
+    const why = located.known ? 'it lives nowhere that the connection can see' : located.why
+    return deny(
+      'resource-unresolved',
+      `The ${resource.kind} in ${resource.argument} could not be located: ${why}.`,
+      {
+        ...about,
+        hint: `Check the id; nothing is assumed about what cannot be located. ${finalHint}`,
+      },
+    )
+  }
+  const mine = bindings.filter(
+    (one) => one.environment === environment && one.provider === provider.name,
+  )
+  const stray = needed.find(
+    (place) => !mine.some((one) => reaches(one, place, reads, provider.ownable)),
+  )
+  if (stray === undefined) return allow
+  const found = whose(bindings, provider.name, stray)
+  const also = needed.length > 1 ? 'also ' : ''
+  return deny(
+    'outside-environment',
+    `The ${resource.kind} in ${resource.argument} ${also}lives ${found === 'elsewhere' ? found : `in ${found}`}, and this capability is for ${environment}.`,
+    { ...about, found, refused: [{ ...refused, found }], hint: finalHint },
+  )
 }

@@ -51,6 +51,8 @@ export type Operation = {
   /** Nested fields that reveal or that the overlay does not know: each must be named exactly by the scope as well. */
   mustName: readonly { field: string; effect: Effect | 'unknown' }[]
   resources: readonly Resource[]
+  /** Arguments that are optional upstream but must be given here, because leaving them out widens the effect. */
+  missing: readonly string[]
   /** It names nothing, and says nothing, of any environment (`Query.platformStatus`). */
   harmless: boolean
   /** The first field that leads from what is only seen into another environment's things; refused without a look-up. */
@@ -68,7 +70,10 @@ const strictness: Record<Effect, number> = {
 
 /** The effect that a message should name. */
 export function strictest(of: readonly Effect[]): Effect {
-  return of.reduce<Effect>((worst, effect) => (strictness[effect] > strictness[worst] ? effect : worst), 'read')
+  return of.reduce<Effect>(
+    (worst, effect) => (strictness[effect] > strictness[worst] ? effect : worst),
+    'read',
+  )
 }
 
 /** Effects that a pattern may cover. Everything else must be named exactly. */

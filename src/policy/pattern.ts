@@ -2,7 +2,7 @@
  * The allowlist's little language: an exact name, a glob (`Query.*`) or an effect (`@read`), after `connection:`.
  * Globs and effects cover only known operations that read or write; everything else must be named exactly.
  */
-import { effects, type Effect, type Operation, ordinary } from './operation.ts'
+import { type Effect, effects, type Operation, ordinary } from './operation.ts'
 
 export type Pattern =
   | { form: 'exact'; name: string }
@@ -21,7 +21,9 @@ export function parsePattern(source: string): Pattern | { problem: string } {
     const effect = source.slice(1)
     if (effect === 'read' || effect === 'write') return { form: 'effect', effect }
     return effects.some((known) => known === effect)
-      ? { problem: `operations that are ${effect} must be named exactly; only @read and @write are patterns` }
+      ? {
+          problem: `operations that are ${effect} must be named exactly; only @read and @write are patterns`,
+        }
       : { problem: `unknown effect ${source}; the patterns by effect are @read and @write` }
   }
   if (!source.includes('*')) {
@@ -39,7 +41,9 @@ export function parsePattern(source: string): Pattern | { problem: string } {
 export function parseAllow(source: string): Allow | { problem: string } {
   const match = allowForm.exec(source)
   if (match?.[1] === undefined || match[2] === undefined) {
-    return { problem: `"${source}" is not of the form connection:operation, such as railway:Query.*` }
+    return {
+      problem: `"${source}" is not of the form connection:operation, such as railway:Query.*`,
+    }
   }
   const pattern = parsePattern(match[2])
   return 'problem' in pattern ? pattern : { connection: match[1], pattern }

@@ -56,12 +56,12 @@ export function allowed(
       },
     )
   }
-  const unnamed = operation.mustName.find(
-    ({ field }) => !both((pattern) => names(pattern, field)),
-  )
+  const unnamed = operation.mustName.find(({ field }) => !both((pattern) => names(pattern, field)))
   if (unnamed !== undefined) {
     const why =
-      unnamed.effect === 'unknown' ? 'is a field that Valetkey does not know' : `would ${unnamed.effect} what it holds`
+      unnamed.effect === 'unknown'
+        ? 'is a field that Valetkey does not know'
+        : `would ${unnamed.effect} what it holds`
     return deny(
       unnamed.effect === 'reveal' ? 'secret-reveal' : 'operation-not-allowed',
       `${connection}:${unnamed.field} ${why}, and the scope does not name it.`,

@@ -3,6 +3,7 @@
  * credential goes. Data and pure functions over a shared engine; a provider never opens a credential or a socket.
  */
 import type { Located, Operation, Place, Resource } from '../policy/operation.ts'
+import type { Denial } from '../policy/verdict.ts'
 
 /** A request as it was read from the wire, once. `segments` are decoded, one per path segment after the connection. */
 export type Call = {
@@ -28,7 +29,13 @@ export type CanonicalRequest = {
 
 /** What a call means: operations to judge and one request to send, or an answer from the broker's own knowledge. */
 export type Reading =
-  | { kind: 'call'; operations: readonly Operation[]; request: CanonicalRequest }
+  | {
+      kind: 'call'
+      operations: readonly Operation[]
+      request: CanonicalRequest
+      /** Why its form refuses it even where everything in it would be allowed: a batch, several operations. */
+      form: Denial | null
+    }
   | { kind: 'answer'; json: unknown }
 
 /** One read of the upstream with the connection's credential. A failure is an answer too: it makes a thing unknown. */
@@ -65,17 +72,26 @@ export type Provider<Catalogue = unknown> = {
   kinds: readonly Kind[]
   /** Lays Valetkey's knowledge over a schema (SDL). Slow; done once per schema. Throws `malformed-request` if it is none. */
   compile(schema: string): Catalogue
+  /** The most bytes that a body at this path may have, or null for the broker's own limit. */
+  bodyBytes(segments: readonly string[]): number | null
   /** Reads a call. Throws `malformed-request`, `ambiguous-request`, `unknown-operation`, `payload-too-large`. */
   read(catalogue: Catalogue, call: Call): Reading
   /**
    * Resolves one resource to where it lives. `pinned` are the environment ids that the targets of the same operation
    * name; a context is located together with them.
    */
-  locate(resource: Resource, pinned: readonly string[], lookup: Lookup, known: Known): Promise<Located>
+  locate(
+    resource: Resource,
+    pinned: readonly string[],
+    lookup: Lookup,
+    known: Known,
+  ): Promise<Located>
   /** Everything that the credential sees and that can be bound. */
   discover(lookup: Lookup): Promise<readonly Discovered[]>
   /** The document that learns the schema, and what turns its answer into SDL. */
   introspection: { path: string; document: string; toSdl(data: unknown): string }
+  /** Whether refusals are also shown as GraphQL errors, so that the API's own clients show them. */
+  speaksGraphql(segments: readonly string[]): boolean
   /** Whether an upstream's answer says that the connection's own credential was refused. */
   rejectsCredential(status: number, body: unknown): boolean
 }

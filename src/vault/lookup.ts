@@ -22,7 +22,13 @@ type Answer =
   | { kind: 'rejected' }
   | { kind: 'failed'; why: string }
 
-const timeoutMs = 20_000
+/** How long one answer may take, and who wants to see its headers. */
+export type Bounds = {
+  timeoutMs?: number
+  answered?: (headers: ReadonlyMap<string, string>) => void
+}
+
+const operatorMs = 20_000
 /** A large API's schema is several megabytes. */
 const maxBytes = 32_000_000
 
@@ -32,8 +38,9 @@ export async function ask(
   { provider, target, credential }: Asking,
   document: string,
   variables: Readonly<Record<string, string>> = {},
+  { timeoutMs = operatorMs, answered }: Bounds = {},
 ): Promise<Answer> {
-  const { status, body } = await ctx.dial.request({
+  const { status, headers, body } = await ctx.dial.request({
     connection: target,
     method: 'POST',
     path: provider.introspection.path,
@@ -47,6 +54,7 @@ export async function ask(
     timeoutMs,
     maxBytes,
   })
+  answered?.(new Map(headers))
   const answer = parse(body)
   if (provider.rejectsCredential(status, answer)) return { kind: 'rejected' }
   if (status !== 200) return { kind: 'failed', why: `the upstream answered ${status}` }

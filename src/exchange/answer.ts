@@ -1,0 +1,29 @@
+/** Answers that the broker gives itself: its own knowledge, and refusals in the form that the API's clients show. */
+import { codes, type Problem } from '../errors.ts'
+import type { Answer } from './forward.ts'
+
+export function answerFromHere(json: unknown): Answer {
+  return {
+    status: 200,
+    headers: [['content-type', 'application/json']],
+    body: Buffer.from(JSON.stringify(json)),
+  }
+}
+
+/** A refusal (RFC 9457). For GraphQL clients the same object carries `errors`, since they show nothing else. */
+export function refusal(problem: Problem, graphql: boolean): Answer {
+  const { retry_after: retryAfter, detail, hint, code } = problem
+  const message = hint === undefined ? detail : `${detail} ${hint}`
+  const errors = [{ message, extensions: { code, request_id: problem.request_id } }]
+  return {
+    status: problem.status,
+    headers: [
+      ['content-type', 'application/problem+json'],
+      ['cache-control', 'no-store'],
+      ['valetkey-verdict', 'deny'],
+      ...(retryAfter === undefined ? [] : [['retry-after', String(retryAfter)] as const]),
+      ...(codes[code].status === 401 ? [['www-authenticate', 'Bearer'] as const] : []),
+    ],
+    body: Buffer.from(JSON.stringify(graphql ? { ...problem, errors } : problem)),
+  }
+}

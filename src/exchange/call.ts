@@ -1,0 +1,209 @@
+/**
+ * Reads a request once, from its raw target and raw headers, into a Call; refuses whatever has two readings. Never
+ * decides anything about what the call may do.
+ */
+
+import type { Limits } from '../config.ts'
+import { BrokerError } from '../errors.ts'
+import type { Call } from '../providers/provider.ts'
+
+/** A request as it came off the wire, before anything was tidied. */
+export type Incoming = {
+  id: string
+  method: string
+  /** The raw request target. */
+  target: string
+  /** Names lower case, values as sent, repeats kept. */
+  headers: readonly (readonly [string, string])[]
+  /** Reads the body, once, up to a bound. Throws `payload-too-large` beyond it and `malformed-request` if it breaks off. */
+  body(limit: number): Promise<Uint8Array>
+  address: string
+  /** Aborts when the caller has gone. */
+  signal: AbortSignal
+}
+
+/** Where the call is addressed. `segments` are decoded and follow the connection's name. */
+export type Target = {
+  connection: string
+  segments: readonly string[]
+  query: readonly (readonly [string, string])[]
+}
+
+const overrides = new Set(['x-http-method-override', 'x-http-method', 'x-method-override'])
+
+/** Headers in which a credential may travel; more than one of them, or one twice, is ambiguous. */
+const credentialHeaders = new Set([
+  'authorization',
+  'project-access-token',
+  'team-access-token',
+  'proxy-authorization',
+])
+
+const targetForm = /^\/[\x21-\x7e]*$/
+const connectionForm = /^[a-z][a-z0-9-]{0,62}$/
+
+/** Reads `/x/railway/graphql/v2?…`. Throws `malformed-request` or `ambiguous-request`. */
+export function readTarget(target: string, prefix: '/x/' | '/explain/', limits: Limits): Target {
+  if (target.length > limits.targetBytes) {
+    throw new BrokerError(
+      'payload-too-large',
+      `The URL is longer than ${limits.targetBytes} bytes.`,
+    )
+  }
+  if (!targetForm.test(target) || !target.startsWith(prefix))
+    throw malformed('it has characters that no URL has')
+  if (target.includes('#')) throw ambiguous('it has a fragment')
+  const question = target.indexOf('?')
+  const path = question < 0 ? target : target.slice(0, question)
+  const [connection = '', ...raw] = path.slice(prefix.length).split('/')
+  if (!connectionForm.test(connection)) throw malformed(`${prefix}{connection}/{path} is expected`)
+  return {
+    connection,
+    segments: raw.map(readSegment),
+    query: question < 0 ? [] : readQuery(target.slice(question + 1)),
+  }
+}
+
+/** One segment, decoded once. What another reader could take for structure is refused. */
+function readSegment(raw: string): string {
+  if (raw === '') throw ambiguous('it has an empty segment')
+  const segment = decode(raw)
+  if (segment === '.' || segment === '..') throw ambiguous('it has a dot segment')
+  if (/[/\\;]/.test(segment)) throw ambiguous('a segment holds a slash, a backslash or a semicolon')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  if (/[\u0000-\u001f\u007f%]/.test(segment)) {
+    throw ambiguous('a segment holds a control character or is encoded twice')
+  }
+  return segment
+}
+
+function readQuery(raw: string): [string, string][] {
+  if (raw === '') return []
+  return raw.split('&').map((pair) => {
+    const equals = pair.indexOf('=')
+    const [name, value] = equals < 0 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)]
+    return [decode(name.replaceAll('+', ' ')), decode(value.replaceAll('+', ' '))]
+  })
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw malformed('its percent-encoding is broken')
+  }
+}
+
+/** The capability where this client put it. Throws `invalid-capability` when there is none. */
+export function presentedCapability(incoming: Incoming): string {
+  const found = incoming.headers.filter(([name]) => credentialHeaders.has(name))
+  if (found.length > 1) {
+    throw new BrokerError(
+      'ambiguous-request',
+      `The request carries credentials in ${found.length} places: ${found.map(([name]) => name).join(', ')}.`,
+      { hint: 'Send the capability once, as Authorization: Bearer.' },
+    )
+  }
+  const [name, value] = found[0] ?? []
+  if (name === undefined || value === undefined) throw missing('The request carries no capability.')
+  const token = name === 'authorization' ? fromAuthorization(value) : value.trim()
+  if (/^["']?\$\{?[A-Za-z_]/.test(token)) {
+    throw new BrokerError(
+      'invalid-capability',
+      `The token is the literal text ${token.slice(0, 40)}: the client did not expand its variable.`,
+      {
+        hint: 'Set the variable in the environment that the client starts in, and check how its configuration refers to it.',
+      },
+    )
+  }
+  return token
+}
+
+function fromAuthorization(value: string): string {
+  const [, scheme = '', rest = ''] = /^(\S+) +(\S.*)$/.exec(value.trim()) ?? []
+  switch (scheme.toLowerCase()) {
+    case 'bearer':
+    case 'token':
+      return rest
+    case 'basic':
+      return fromBasic(rest)
+    default:
+      throw missing('The Authorization header carries no Bearer token.')
+  }
+}
+
+/** Clients that know only user and password put the token in one of the two. */
+function fromBasic(encoded: string): string {
+  const [user = '', password = ''] = Buffer.from(encoded, 'base64').toString('utf8').split(':')
+  if (user !== '' && password !== '' && looksSigned(user) && looksSigned(password)) {
+    throw new BrokerError('ambiguous-request', 'The Basic credentials carry two tokens.', {
+      hint: 'Put the capability in the user name or in the password, not in both.',
+    })
+  }
+  return looksSigned(user) || password === '' ? user : password
+}
+
+function looksSigned(text: string): boolean {
+  return text.split('.').length === 3
+}
+
+function missing(detail: string): BrokerError {
+  return new BrokerError('invalid-capability', detail, { hint: whereToGetOne })
+}
+
+export const whereToGetOne =
+  'Get a capability from POST /oauth/token with your client credentials, or with `valetkey token`, and send it as Authorization: Bearer.'
+
+/** Reads headers and body into a Call. The body is read within `bytes`. */
+export async function readCall(incoming: Incoming, target: Target, bytes: number): Promise<Call> {
+  const override = incoming.headers.find(([name]) => overrides.has(name))
+  if (override !== undefined) {
+    throw new BrokerError(
+      'ambiguous-request',
+      `The header ${override[0]} gives the request a second method.`,
+      {
+        hint: 'Send the method that is meant, and no override.',
+      },
+    )
+  }
+  const encoding = single(incoming, 'content-encoding')
+  if (encoding !== null && encoding.toLowerCase() !== 'identity') {
+    throw new BrokerError(
+      'malformed-request',
+      'The body is encoded, and the broker reads it as it is.',
+      {
+        hint: 'Send it without Content-Encoding.',
+      },
+    )
+  }
+  return {
+    method: incoming.method,
+    segments: target.segments,
+    query: target.query,
+    contentType: single(incoming, 'content-type'),
+    body: await incoming.body(bytes),
+  }
+}
+
+function single(incoming: Incoming, name: string): string | null {
+  const values = incoming.headers.filter(([one]) => one === name)
+  if (values.length > 1)
+    throw new BrokerError(
+      'ambiguous-request',
+      `The header ${name} is sent ${values.length} times.`,
+      { hint: 'Send it once.' },
+    )
+  return values[0]?.[1].trim() ?? null
+}
+
+function malformed(why: string): BrokerError {
+  return new BrokerError('malformed-request', `The URL cannot be taken: ${why}.`, {
+    hint: 'Use the upstream’s own path after /x/{connection}.',
+  })
+}
+
+function ambiguous(why: string): BrokerError {
+  return new BrokerError('ambiguous-request', `The URL can be read in two ways: ${why}.`, {
+    hint: 'Use the upstream’s own path after /x/{connection}, plainly spelled.',
+  })
+}

@@ -1,0 +1,200 @@
+/**
+ * Sends the canonical request and brings back an answer that may be shown: few headers, decoded, redacted. Never follows
+ * a redirect, and never passes the upstream's refusal of the credential on as the broker's own.
+ */
+import { promisify } from 'node:util'
+import { brotliDecompress, gunzip, inflate } from 'node:zlib'
+import type { Context } from '../context.ts'
+import { BrokerError } from '../errors.ts'
+import type { CanonicalRequest, Provider } from '../providers/provider.ts'
+import type { ConnectionPolicy } from '../realm/realm.ts'
+import type { Secret } from '../seal/secret.ts'
+import { noteCredential } from '../vault/health.ts'
+import { type Answered, broken } from './dial.ts'
+import { type Forms, formsOf, redactStream, redactText, redactWhole, tooLarge } from './redact.ts'
+
+/** What goes back to the caller. */
+export type Answer = {
+  status: number
+  headers: readonly (readonly [string, string])[]
+  body: Uint8Array | AsyncIterable<Uint8Array>
+}
+
+/** Everything else that an upstream sends stays here, Set-Cookie and credentials first of all. */
+const relayed = new Set([
+  'content-type',
+  'retry-after',
+  'x-ratelimit-limit',
+  'x-ratelimit-remaining',
+  'x-ratelimit-reset',
+])
+
+/** Answers up to this size are read whole; larger ones are streamed. */
+const wholeBytes = 262_144
+
+const decoders: Readonly<
+  Record<string, (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>>
+> = {
+  gzip: promisify(gunzip),
+  deflate: promisify(inflate),
+  br: promisify(brotliDecompress),
+}
+
+export type Sending = {
+  connection: ConnectionPolicy
+  provider: Provider
+  request: CanonicalRequest
+  credential: Secret
+  signal: AbortSignal
+}
+
+export async function forward(ctx: Context, sending: Sending): Promise<Answer> {
+  const { connection, request, credential, signal } = sending
+  const answered = await ctx.dial.send({
+    connection,
+    method: request.method,
+    path: request.path,
+    query: request.query,
+    headers: [
+      ['accept', request.accept],
+      ...(request.contentType === null ? [] : [['content-type', request.contentType] as const]),
+    ],
+    body: request.body,
+    credential,
+    timeoutMs: ctx.config.limits.upstreamMs,
+    signal,
+  })
+  refuseRedirect(connection, answered)
+  const forms = remembered(credential)
+  const body = await readBody(ctx, sending, answered, forms)
+  if (body instanceof Uint8Array) refuseRejection(ctx, sending, answered.status, body)
+  const headers = answered.headers
+    .filter(([name]) => relayed.has(name))
+    .map(([name, value]) => [name, redactText(forms, value)] as const)
+  return { status: answered.status, headers, body }
+}
+
+const known = new WeakMap<Secret, Forms>()
+
+function remembered(credential: Secret): Forms {
+  const held = known.get(credential)
+  if (held !== undefined) return held
+  const forms = formsOf([credential])
+  known.set(credential, forms)
+  return forms
+}
+
+/** Its Location may carry a signed URL to anywhere, so it is reported and not relayed. */
+function refuseRedirect(connection: ConnectionPolicy, { status, body }: Answered): void {
+  if (status < 300 || status >= 400) return
+  body.destroy()
+  throw new BrokerError(
+    'upstream-unreachable',
+    `The upstream of ${connection.name} answered ${status}, a redirect, which the broker never follows.`,
+    { connection: connection.name, hint: 'Check the base URL of the connection with a human.' },
+  )
+}
+
+async function readBody(
+  ctx: Context,
+  { connection }: Sending,
+  answered: Answered,
+  forms: Forms,
+): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  const { answerBytes } = ctx.config.limits
+  const encoding = answered.headers.find(([name]) => name === 'content-encoding')?.[1].toLowerCase()
+  const encoded = encoding !== undefined && encoding !== 'identity'
+  const { start, rest } = await readStart(
+    connection.name,
+    answered.body,
+    encoded ? answerBytes : wholeBytes,
+  )
+  if (!encoded) {
+    return rest === null
+      ? redactWhole(forms, start)
+      : redactStream(forms, joined(start, rest), answerBytes)
+  }
+  const decode = decoders[encoding]
+  if (decode === undefined || rest !== null) {
+    answered.body.destroy()
+    throw unredactable(
+      `is encoded as ${/^[\w, -]{1,40}$/.test(encoding) ? encoding : 'something else'}`,
+    )
+  }
+  try {
+    return redactWhole(forms, await decode(start, { maxOutputLength: answerBytes }))
+  } catch (cause) {
+    throw cause instanceof RangeError
+      ? tooLarge(answerBytes)
+      : unredactable('cannot be decoded', cause)
+  }
+}
+
+/** Reads until the end or the limit. `rest` is null at the end. */
+async function readStart(
+  connection: string,
+  body: Answered['body'],
+  limit: number,
+): Promise<{ start: Buffer; rest: AsyncIterator<Uint8Array> | null }> {
+  const chunks: Uint8Array[] = []
+  const iterator: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]()
+  let size = 0
+  try {
+    while (size <= limit) {
+      const next = await iterator.next()
+      if (next.done === true) return { start: Buffer.concat(chunks), rest: null }
+      size += next.value.length
+      chunks.push(next.value)
+    }
+  } catch (cause) {
+    throw broken(connection, cause, false)
+  }
+  return { start: Buffer.concat(chunks), rest: iterator }
+}
+
+async function* joined(start: Buffer, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield start
+  yield* { [Symbol.asyncIterator]: () => rest }
+}
+
+/** An upstream that refuses the credential is the operator's trouble: an agent must not take it for its own. */
+function refuseRejection(
+  ctx: Context,
+  { connection, provider }: Sending,
+  status: number,
+  body: Uint8Array,
+): void {
+  const suspicious =
+    status >= 400 || (body.length < 8_192 && Buffer.from(body).includes('"errors"'))
+  const rejected = suspicious && provider.rejectsCredential(status, parse(body))
+  noteCredential(ctx, connection.name, !rejected)
+  if (!rejected) return
+  throw new BrokerError(
+    'upstream-credential-rejected',
+    `The upstream of ${connection.name} refused the connection's own credential for this.`,
+    {
+      connection: connection.name,
+      hint: 'Nothing is wrong with your capability. Ask a human to run `valetkey connection test`.',
+    },
+  )
+}
+
+function parse(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString('utf8'))
+  } catch {
+    // No JSON: then it is not a provider's way to refuse a credential in the body.
+    return undefined
+  }
+}
+
+function unredactable(how: string, cause?: unknown): BrokerError {
+  return new BrokerError(
+    'response-unredactable',
+    `The upstream's answer ${how} although plain text was asked for, so it could not be searched for secrets.`,
+    {
+      hint: 'Whether the upstream did what was asked is not known: look before you send it again.',
+    },
+    cause,
+  )
+}

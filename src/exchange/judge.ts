@@ -1,0 +1,105 @@
+/** Everything between reading a call and sending it: what it would do, whether that is allowed, where it would happen. */
+import type { Context } from '../context.ts'
+import { BrokerError } from '../errors.ts'
+import type { Capability } from '../policy/capability.ts'
+import { anchored, within } from '../policy/environment.ts'
+import { gate } from '../policy/gate.ts'
+import type { Operation, Site } from '../policy/operation.ts'
+import { allowed, type Scope } from '../policy/scope.ts'
+import { allow, type Denial, type Verdict } from '../policy/verdict.ts'
+import type { Provider, Reading } from '../providers/provider.ts'
+import { providerNamed } from '../providers/registry.ts'
+import type { ConnectionPolicy, Snapshot } from '../realm/realm.ts'
+import type { Target } from './call.ts'
+import { locate, type Where } from './locate.ts'
+
+/** A call that was read: the part of a Reading that goes on. */
+export type ReadCall = Extract<Reading, { kind: 'call' }>
+
+export type Judgement = { verdict: Verdict; sites: readonly (readonly Site[])[] }
+
+/** The connection as the policy has it, with its provider. Throws `unknown-connection`. */
+export function connectionOf(
+  policy: Snapshot,
+  name: string,
+): { connection: ConnectionPolicy; provider: Provider; catalogue: unknown } {
+  const connection = policy.connections.get(name)
+  const provider = connection === undefined ? undefined : providerNamed(connection.provider)
+  if (connection === undefined || provider === undefined) {
+    throw new BrokerError('unknown-connection', `There is no connection "${name}".`, {
+      hint: 'GET /v1/capability lists the connections that this capability is for.',
+    })
+  }
+  const catalogue = policy.catalogues.get(name)
+  if (catalogue === undefined) {
+    throw new BrokerError(
+      'unknown-operation',
+      `The schema of ${name} cannot be read, so nothing it offers is known.`,
+      {
+        connection: name,
+        hint: `Ask a human to run: valetkey provider refresh ${name}`,
+      },
+    )
+  }
+  return { connection, provider, catalogue }
+}
+
+/** The most bytes that a body may have where it is addressed, before anybody has looked at it. */
+export function bodyLimit(ctx: Context, target: Target): number {
+  const { provider } = connectionOf(ctx.realm.now(), target.connection)
+  return provider.bodyBytes(target.segments) ?? ctx.config.limits.bodyBytes
+}
+
+/** Steps 4 to 6. Nothing is located, and no credential opened, for what is not allowed. */
+export async function judge(ctx: Context, where: Where, reading: ReadCall): Promise<Judgement> {
+  const { operations } = reading
+  const { policy, provider, capability } = where
+  const permitted = permits(where, operations)
+  if (permitted.verdict === 'deny') return { verdict: permitted, sites: [] }
+  const sites = await Promise.all(operations.map((one) => locate(ctx, where, one)))
+  const boundaries = { name: provider.name, ownable: ownable(provider) }
+  const placed = firstDenial(
+    operations.map((one, i) =>
+      within(capability.environment, policy.bindings, boundaries, one, sites[i] ?? []),
+    ),
+  )
+  const verdict = placed ?? reading.form ?? gate(capability.environment, operations)
+  return { verdict, sites }
+}
+
+function permits(
+  { policy, connection, capability }: Where,
+  operations: readonly Operation[],
+): Verdict {
+  const scopes = standingScopes(policy, capability)
+  return (
+    firstDenial(operations.map((one) => allowed(capability, scopes, connection.name, one))) ??
+    firstDenial(operations.map((one) => anchored(capability.environment, one))) ??
+    allow
+  )
+}
+
+/** The capability's scopes that the agent is still granted, as they stand now. */
+export function standingScopes(policy: Snapshot, capability: Capability): Scope[] {
+  const granted = policy.agents.get(capability.agent)?.scopes
+  return capability.scopes.flatMap((name) => {
+    const scope = policy.scopes.get(name)
+    return scope !== undefined && granted?.has(name) === true ? [scope] : []
+  })
+}
+
+function firstDenial(verdicts: readonly Verdict[]): Denial | null {
+  return verdicts.find((one) => one.verdict === 'deny') ?? null
+}
+
+const boundaries = new WeakMap<Provider, ReadonlySet<string>>()
+
+function ownable(provider: Provider): ReadonlySet<string> {
+  const held = boundaries.get(provider)
+  if (held !== undefined) return held
+  const kinds = new Set(
+    provider.kinds.filter(({ bind }) => bind === 'owns').map(({ kind }) => kind),
+  )
+  boundaries.set(provider, kinds)
+  return kinds
+}

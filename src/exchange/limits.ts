@@ -1,0 +1,74 @@
+/** How much one agent may ask at once and in a minute. Counts in memory, per replica; never the reason to let a call pass. */
+import { LRUCache } from 'lru-cache'
+import { type Context, perContext } from '../context.ts'
+import { BrokerError } from '../errors.ts'
+import type { Capability } from '../policy/capability.ts'
+
+type Minute = { startedAt: number; count: number }
+
+const memory = perContext(() => ({
+  minutes: new LRUCache<string, Minute>({ max: 20_000 }),
+  open: new Map<string, number>(),
+}))
+
+/** Takes one of `limit` per minute for `subject`, or says that there is none left. */
+export function spend(ctx: Context, subject: string, limit: number): boolean {
+  const minute = minuteOf(ctx, subject)
+  if (minute.count >= limit) return false
+  minute.count += 1
+  return true
+}
+
+/** Throws `limit-exceeded` for the scope that has no call left this minute, saying when to try again. */
+function spendCall(ctx: Context, subject: string, limit: number): void {
+  if (spend(ctx, subject, limit)) return
+  const { startedAt } = minuteOf(ctx, subject)
+  const retryAfter = Math.max(1, Math.ceil((startedAt + 60_000 - performance.now()) / 1000))
+  throw new BrokerError('limit-exceeded', `${subject} made more than ${limit} calls in a minute.`, {
+    hint: `Wait ${retryAfter} s.`,
+    retryAfter,
+  })
+}
+
+function minuteOf(ctx: Context, subject: string): Minute {
+  const { minutes } = memory(ctx)
+  const now = performance.now()
+  const known = minutes.get(subject)
+  if (known !== undefined && now - known.startedAt < 60_000) return known
+  const minute = { startedAt: now, count: 0 }
+  minutes.set(subject, minute)
+  return minute
+}
+
+/** Runs `work` within what the agent, and each scope of its capability, may ask at once and in a minute. */
+export async function withinLimits<T>(
+  ctx: Context,
+  { agent, scopes }: Capability,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { open } = memory(ctx)
+  const { callsPerMinute, concurrentPerAgent: limit } = ctx.config.limits
+  spendCall(ctx, agent, callsPerMinute)
+  const policy = ctx.realm.now()
+  for (const name of scopes) {
+    const own = policy.scopes.get(name)?.callsPerMinute ?? null
+    if (own !== null) spendCall(ctx, `${agent} under scope ${name}`, own)
+  }
+  const count = open.get(agent) ?? 0
+  if (count >= limit) {
+    throw new BrokerError('limit-exceeded', `${agent} has ${limit} calls under way.`, {
+      hint: 'Wait for one of them to end.',
+      retryAfter: 1,
+    })
+  }
+  open.set(agent, count + 1)
+  ctx.metrics.open.inc()
+  try {
+    return await work()
+  } finally {
+    ctx.metrics.open.dec()
+    const left = (open.get(agent) ?? 1) - 1
+    if (left === 0) open.delete(agent)
+    else open.set(agent, left)
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * Says what one operation of a document would do: effects, resources, reach, for every field by its coordinate. Names and
+ * aliases that the caller chose play no part, and `@skip` and `@include` are taken as included. Never looks anything up.
+ */
+import {
+  type FieldNode,
+  type GraphQLField,
+  type GraphQLNamedType,
+  type GraphQLSchema,
+  getArgumentValues,
+  getNamedType,
+  isCompositeType,
+  isInterfaceType,
+  isObjectType,
+  Kind,
+  type SelectionSetNode,
+} from 'graphql'
+import { BrokerError } from '../../errors.ts'
+import type { Effect, Operation as Judged, Resource } from '../../policy/operation.ts'
+import { strictest } from '../../policy/operation.ts'
+import {
+  type ArgumentMeaning,
+  argumentMeanings,
+  type Catalogue,
+  fieldRule,
+  rootRule,
+} from './catalogue.ts'
+import type { Operation } from './document.ts'
+
+/**
+ * How far a position in the answer is from what the environment owns. `owned`: below something of this environment.
+ * `seen`: below a parent that several environments share. `out`: across an edge from there into something that belongs
+ * to an environment, or to an account; only ids and names may be read, and nothing leads back.
+ */
+type Reached = 'owned' | 'seen' | 'out'
+
+type Walk = {
+  catalogue: Catalogue
+  operation: Operation
+  variables: Readonly<Record<string, unknown>>
+  /** Every field met, by coordinate. */
+  coordinates: Set<string>
+  effects: Set<Effect>
+  mustName: Map<string, Effect | 'unknown'>
+  resources: Resource[]
+  missing: string[]
+  reachesOut: string | null
+}
+
+export type Classified = { operations: Judged[]; coordinates: ReadonlySet<string> }
+
+/** One judged operation for each root field. `variables` are coerced. */
+export function classify(
+  catalogue: Catalogue,
+  operation: Operation,
+  variables: Readonly<Record<string, unknown>>,
+): Classified {
+  const root =
+    operation.kind === 'mutation'
+      ? catalogue.schema.getMutationType()
+      : catalogue.schema.getQueryType()
+  if (root == null) throw unknownField(operation.kind)
+  const all = new Set<string>()
+  const operations = rootFields(operation, operation.node.selectionSet)
+    .filter((node) => node.name.value !== '__typename')
+    .map((node) => {
+      const field = root.getFields()[node.name.value]
+      if (field === undefined) throw unknownField(node.name.value)
+      const walk: Walk = {
+        catalogue,
+        operation,
+        variables,
+        coordinates: all,
+        effects: new Set(),
+        mustName: new Map(),
+        resources: [],
+        missing: [],
+        reachesOut: null,
+      }
+      return judgeRoot(walk, `${root.name}.${field.name}`, field, node)
+    })
+  return { operations, coordinates: all }
+}
+
+/** The fields at the top of an operation, through fragments. */
+export function rootFields(operation: Operation, set: SelectionSetNode): FieldNode[] {
+  return set.selections.flatMap((selection) => {
+    if (selection.kind === Kind.FIELD) return [selection]
+    if (selection.kind === Kind.INLINE_FRAGMENT)
+      return rootFields(operation, selection.selectionSet)
+    const fragment = operation.fragments.get(selection.name.value)
+    return fragment === undefined ? [] : rootFields(operation, fragment.selectionSet)
+  })
+}
+
+function judgeRoot(
+  walk: Walk,
+  name: string,
+  field: GraphQLField<unknown, unknown>,
+  node: FieldNode,
+): Judged {
+  const rule = rootRule(walk.catalogue, name)
+  walk.coordinates.add(name)
+  // What nobody has classified may do anything.
+  const own = new Set<Effect>(rule?.effects ?? ['read', 'write', 'destructive'])
+  const given = readArguments(walk, name, field, node)
+  if (given.untyped) own.add('destructive')
+  for (const effect of own) walk.effects.add(effect)
+  const owned = walk.resources.some(
+    ({ role, kind }) => role === 'target' && walk.catalogue.inEnvironment.has(kind),
+  )
+  descend(walk, getNamedType(field.type), node.selectionSet, owned ? 'owned' : 'seen')
+  return {
+    name,
+    own: [...own],
+    effects: [...walk.effects],
+    unknown: rule === undefined || given.unknown,
+    mustName: [...walk.mustName].map(([named, effect]) => ({ field: named, effect })),
+    resources: walk.resources,
+    missing: walk.missing,
+    harmless: rule?.harmless === true && walk.resources.length === 0,
+    reachesOut: walk.reachesOut,
+  }
+}
+
+/** Everything selected below a field of type `type`. */
+function descend(
+  walk: Walk,
+  type: GraphQLNamedType,
+  set: SelectionSetNode | undefined,
+  from: Reached,
+): void {
+  if (set === undefined || !isCompositeType(type)) return
+  const reached = enter(walk.catalogue, type.name, from)
+  for (const selection of set.selections) {
+    if (selection.kind === Kind.FIELD) visit(walk, type, selection, reached)
+    else if (selection.kind === Kind.INLINE_FRAGMENT) {
+      const condition = selection.typeCondition?.name.value
+      descend(
+        walk,
+        typeNamed(walk.catalogue.schema, condition) ?? type,
+        selection.selectionSet,
+        reached,
+      )
+    } else {
+      const fragment = walk.operation.fragments.get(selection.name.value)
+      if (fragment === undefined) continue
+      const condition = fragment.typeCondition.name.value
+      descend(
+        walk,
+        typeNamed(walk.catalogue.schema, condition) ?? type,
+        fragment.selectionSet,
+        reached,
+      )
+    }
+  }
+}
+
+function visit(walk: Walk, parent: GraphQLNamedType, node: FieldNode, reached: Reached): void {
+  const name = node.name.value
+  if (name === '__typename') return
+  const field =
+    isObjectType(parent) || isInterfaceType(parent) ? parent.getFields()[name] : undefined
+  if (field === undefined) throw unknownField(`${parent.name}.${name}`)
+  const coordinate = `${parent.name}.${name}`
+  walk.coordinates.add(coordinate)
+  noteField(walk, parent.name, name, reached)
+  // A rule on an object's field holds as well when the field is selected through an interface.
+  if (isInterfaceType(parent)) {
+    for (const possible of walk.catalogue.schema.getPossibleTypes(parent)) {
+      noteEffects(walk, `${possible.name}.${name}`)
+    }
+  }
+  const given = readArguments(walk, coordinate, field, node)
+  if (given.unknown) walk.mustName.set(coordinate, 'unknown')
+  if (given.untyped) walk.effects.add('destructive')
+  const strays = fieldRule(walk.catalogue, coordinate)?.elsewhere === true
+  descend(walk, getNamedType(field.type), node.selectionSet, strays ? 'out' : reached)
+}
+
+function noteField(walk: Walk, type: string, name: string, reached: Reached): void {
+  const coordinate = `${type}.${name}`
+  const knowledge = walk.catalogue.types.get(type)
+  if (knowledge === undefined || !knowledge.fields.has(name))
+    walk.mustName.set(coordinate, 'unknown')
+  noteEffects(walk, coordinate)
+  const strange = knowledge === undefined || knowledge.reach !== 'value'
+  if (reached === 'out' && strange && knowledge?.harmless.has(name) !== true) {
+    walk.reachesOut ??= coordinate
+  }
+}
+
+function noteEffects(walk: Walk, coordinate: string): void {
+  const extra = fieldRule(walk.catalogue, coordinate)?.effects
+  if (extra === undefined) return
+  for (const effect of extra) walk.effects.add(effect)
+  const worst = strictest(extra)
+  if (worst !== 'read') walk.mustName.set(coordinate, worst)
+}
+
+/** Where one stands on entering a type. An unknown type may belong to anybody. */
+function enter(catalogue: Catalogue, type: string, from: Reached): Reached {
+  if (from === 'out') return 'out'
+  const reach = catalogue.types.get(type)?.reach
+  if (reach === 'value') return from
+  if (reach === 'shared') return 'seen'
+  if (reach === 'environment') return from === 'owned' ? 'owned' : 'out'
+  return 'out'
+}
+
+function readArguments(
+  walk: Walk,
+  coordinate: string,
+  field: GraphQLField<unknown, unknown>,
+  node: FieldNode,
+): { unknown: boolean; untyped: boolean } {
+  const meanings = argumentMeanings(walk.catalogue, coordinate, field)
+  const found = { unknown: false, untyped: false }
+  if (meanings.length === 0) return found
+  const values = getArgumentValues(field, node, walk.variables)
+  for (const { path, name, meaning } of meanings) {
+    const given = valuesAt(values, path).filter((value) => value != null)
+    if (meaning.is === 'untyped') found.untyped ||= given.length > 0
+    else if (meaning.is === 'unknown') {
+      found.unknown ||= given.length > 0
+      for (const value of given) walk.resources.push(resource('unknown', name, value))
+    } else {
+      if (given.length === 0 && meaning.required) walk.missing.push(name)
+      for (const value of given) walk.resources.push(resourceOf(meaning, name, value))
+    }
+  }
+  return found
+}
+
+function resourceOf(
+  { kind, role, spread }: Extract<ArgumentMeaning['meaning'], { is: 'resource' }>,
+  argument: string,
+  value: unknown,
+): Resource {
+  return { ...resource(kind, argument, value), role, ...(spread ? { spread: true as const } : {}) }
+}
+
+/** A value that is no string has no canonical form of an id; locate refuses it by its kind's pattern. */
+function resource(kind: string, argument: string, value: unknown): Resource {
+  return {
+    kind,
+    id: typeof value === 'string' ? value : JSON.stringify(value),
+    role: 'target',
+    argument,
+  }
+}
+
+/** All values at a dotted path, lists looked through. */
+function valuesAt(value: unknown, path: readonly string[]): unknown[] {
+  if (Array.isArray(value)) return value.flatMap((item) => valuesAt(item, path))
+  const [key, ...rest] = path
+  if (key === undefined) return [value]
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return []
+  return valuesAt(Reflect.get(value, key), rest)
+}
+
+function typeNamed(schema: GraphQLSchema, name: string | undefined): GraphQLNamedType | undefined {
+  return name === undefined ? undefined : schema.getType(name)
+}
+
+function unknownField(name: string): BrokerError {
+  return new BrokerError('unknown-operation', `The API has no ${name}.`, {
+    hint: 'The broker knows the API by its schema, which an operator renews with `valetkey provider refresh`.',
+  })
+}

@@ -1,0 +1,196 @@
+/**
+ * Parses and validates a GraphQL document within bounds and splits it into the operations it holds, each re-printed on
+ * its own. What is judged and what is sent both come from the same parsed operation. Never executes anything.
+ */
+import {
+  type FragmentDefinitionNode,
+  GraphQLError,
+  Kind,
+  Lexer,
+  type OperationDefinitionNode,
+  OperationTypeNode,
+  parse,
+  print,
+  recommendedRules,
+  type SelectionSetNode,
+  Source,
+  specifiedRules,
+  TokenKind,
+  validate,
+} from 'graphql'
+import { BrokerError } from '../../errors.ts'
+import type { Catalogue } from './catalogue.ts'
+
+/** One operation of a document, with the fragments it uses. */
+export type Operation = {
+  kind: 'query' | 'mutation'
+  name: string | null
+  node: OperationDefinitionNode
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>
+  /** The operation and its fragments as they would be sent. */
+  canonical: string
+}
+
+export type Document = { operations: readonly Operation[]; size: number }
+
+export const bounds = { tokens: 10_000, nesting: 100, depth: 32, fields: 2_000 } as const
+
+const rules = [...new Set([...specifiedRules, ...recommendedRules])]
+
+/** Remembered by text: the same document is parsed and validated once per schema. */
+export function readDocument(catalogue: Catalogue, text: string): Document {
+  const known = catalogue.documents.get(text)
+  if (known !== undefined) return known
+  countTokens(text)
+  const ast = parseBounded(text)
+  const fragments = new Map<string, FragmentDefinitionNode>()
+  const definitions: OperationDefinitionNode[] = []
+  for (const definition of ast.definitions) {
+    if (definition.kind === Kind.OPERATION_DEFINITION) definitions.push(definition)
+    else if (definition.kind === Kind.FRAGMENT_DEFINITION) {
+      fragments.set(definition.name.value, definition)
+    } else throw malformed('it defines types, and only operations and fragments can be sent')
+  }
+  if (definitions.length === 0) throw malformed('it holds no operation')
+  for (const definition of definitions) {
+    countFields(definition.selectionSet, fragments)
+    if (definition.operation === OperationTypeNode.SUBSCRIPTION) throw subscription(definition)
+  }
+  assertValid(catalogue, ast)
+  const document = {
+    operations: definitions.map((node) => operationOf(node, fragments)),
+    size: text.length + 1,
+  }
+  catalogue.documents.set(text, document)
+  return document
+}
+
+function operationOf(
+  node: OperationDefinitionNode,
+  all: ReadonlyMap<string, FragmentDefinitionNode>,
+): Operation {
+  const fragments = new Map<string, FragmentDefinitionNode>()
+  gather(node.selectionSet, all, fragments)
+  return {
+    kind: node.operation === OperationTypeNode.MUTATION ? 'mutation' : 'query',
+    name: node.name?.value ?? null,
+    node,
+    fragments,
+    canonical: print({ kind: Kind.DOCUMENT, definitions: [node, ...fragments.values()] }),
+  }
+}
+
+/** The fragments that a selection reaches. Cycles ended at `countFields`, which ran before. */
+function gather(
+  set: SelectionSetNode,
+  all: ReadonlyMap<string, FragmentDefinitionNode>,
+  into: Map<string, FragmentDefinitionNode>,
+): void {
+  for (const selection of set.selections) {
+    if (selection.kind === Kind.FRAGMENT_SPREAD) {
+      const fragment = all.get(selection.name.value)
+      if (fragment === undefined || into.has(selection.name.value)) continue
+      into.set(selection.name.value, fragment)
+      gather(fragment.selectionSet, all, into)
+    } else if (selection.selectionSet !== undefined) gather(selection.selectionSet, all, into)
+  }
+}
+
+/** Before the parser, which recurses: it overflows the stack at a few thousand levels. */
+function countTokens(text: string): void {
+  const lexer = new Lexer(new Source(text))
+  let tokens = 0
+  let nesting = 0
+  for (;;) {
+    const { kind } = syntax(() => lexer.advance())
+    if (kind === TokenKind.EOF) return
+    tokens += 1
+    if (tokens > bounds.tokens) throw malformed(`it has more than ${bounds.tokens} tokens`)
+    if (kind === TokenKind.BRACE_L || kind === TokenKind.BRACKET_L || kind === TokenKind.PAREN_L) {
+      nesting += 1
+      if (nesting > bounds.nesting) {
+        throw malformed(`it is nested deeper than ${bounds.nesting} brackets`)
+      }
+    } else if (
+      kind === TokenKind.BRACE_R ||
+      kind === TokenKind.BRACKET_R ||
+      kind === TokenKind.PAREN_R
+    ) {
+      nesting -= 1
+    }
+  }
+}
+
+function parseBounded(text: string) {
+  return syntax(() => parse(text, { noLocation: true, maxTokens: bounds.tokens + 1 }))
+}
+
+/**
+ * Counts fields as an executor would meet them, fragments expanded each time they are spread: a small document can unfold
+ * into billions. Also ends fragment cycles, by depth.
+ */
+function countFields(
+  root: SelectionSetNode,
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+): void {
+  let fields = 0
+  const visit = (set: SelectionSetNode, depth: number): void => {
+    if (depth > bounds.depth) throw malformed(`it selects deeper than ${bounds.depth} levels`)
+    for (const selection of set.selections) {
+      fields += 1
+      if (fields > bounds.fields) throw malformed(`it selects more than ${bounds.fields} fields`)
+      if (selection.kind === Kind.FRAGMENT_SPREAD) {
+        const fragment = fragments.get(selection.name.value)
+        if (fragment !== undefined) visit(fragment.selectionSet, depth + 1)
+      } else if (selection.selectionSet !== undefined) visit(selection.selectionSet, depth + 1)
+    }
+  }
+  visit(root, 0)
+}
+
+function assertValid(catalogue: Catalogue, ast: ReturnType<typeof parse>): void {
+  const [error] = validate(catalogue.schema, ast, rules, { maxErrors: 1 })
+  if (error === undefined) return
+  if (/^Cannot query field/.test(error.message)) {
+    throw new BrokerError('unknown-operation', clean(error.message), {
+      hint: 'The broker knows the API by its schema, which an operator renews with `valetkey provider refresh`; ask for it with __type to see what there is.',
+    })
+  }
+  throw malformed(clean(error.message).replace(/\.$/, ''))
+}
+
+function subscription(node: OperationDefinitionNode): BrokerError {
+  const [first] = node.selectionSet.selections
+  const field = first?.kind === Kind.FIELD ? first.name.value : 'it'
+  return new BrokerError(
+    'unknown-operation',
+    `Subscription.${field} cannot be sent: the broker relays no subscriptions.`,
+    {
+      operation: `Subscription.${field}`,
+      hint: 'Poll the query of the same name instead.',
+    },
+  )
+}
+
+/** Lexer, parser and printer fail with a GraphQLError, or with a RangeError when the stack ends. */
+function syntax<T>(run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    if (error instanceof GraphQLError) throw malformed(clean(error.message).replace(/\.$/, ''))
+    if (error instanceof RangeError) throw malformed('it is nested too deeply')
+    throw error
+  }
+}
+
+/** A library's message may quote the document; a long one is cut so that it stays a sentence. */
+function clean(message: string): string {
+  const line = message.replaceAll(/\s+/g, ' ')
+  return line.length > 300 ? `${line.slice(0, 300)}…` : line
+}
+
+function malformed(why: string): BrokerError {
+  return new BrokerError('malformed-request', `The GraphQL document cannot be taken: ${why}.`, {
+    hint: 'Send one valid document for this API.',
+  })
+}
