@@ -31,6 +31,8 @@ export function problemResponse(
       'Cache-Control': 'no-store',
       [requestIdHeader]: document.request_id,
       ...(document.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
+      // What was not read of the body would be taken for the next request.
+      ...(document.status === 413 ? { Connection: 'close' } : {}),
       ...(document.retry_after === undefined
         ? {}
         : { 'Retry-After': String(document.retry_after) }),

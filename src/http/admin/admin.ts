@@ -1,7 +1,9 @@
 /** The operators' API, composed of one sub-app per noun. Everything passes the same gate, and every refusal is a problem document. */
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from '../../context.ts'
+import { codes } from '../../errors.ts'
 import { newId } from '../../ids.ts'
+import { version } from '../../version.ts'
 import { refusal, refuseMalformed, refuseUnmatched } from '../problem.ts'
 import { agentRoutes } from './agents.ts'
 import { auditRoutes } from './audit.ts'
@@ -42,3 +44,55 @@ export function adminRoutes(ctx: Context) {
 }
 
 export type AdminApp = ReturnType<typeof adminRoutes>
+
+/** The OpenAPI document of the routes, for `/openapi.json`. */
+export function adminDocument(app: AdminApp): Record<string, unknown> {
+  const { paths, components, ...rest } = app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: { title: 'Valetkey, operator plane', version },
+    security: [{ session: [] }],
+  })
+  return {
+    ...rest,
+    paths: Object.fromEntries(
+      Object.entries(paths ?? {}).map(([path, item]) => [path, withRefusals(item)]),
+    ),
+    components: {
+      ...components,
+      schemas: { ...components?.schemas, Problem: problemSchema },
+      securitySchemes: { session: { type: 'http', scheme: 'bearer' } },
+    },
+  }
+}
+
+/** Every operation may refuse, and always in the same form; said here so that no route can forget to. */
+function withRefusals(item: object): Record<string, unknown> {
+  const refused = {
+    description: 'Refused, or failed',
+    content: {
+      'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+    },
+  }
+  return Object.fromEntries(
+    Object.entries(item).map(([method, operation]) => [
+      method,
+      { ...operation, responses: { ...operation.responses, default: refused } },
+    ]),
+  )
+}
+
+const problemSchema = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'detail', 'code', 'request_id', 'retry'],
+  properties: {
+    type: { type: 'string' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    code: { type: 'string', enum: Object.keys(codes) },
+    request_id: { type: 'string' },
+    retry: { type: 'string', enum: ['never', 'new-capability', 'after-approval', 'later'] },
+    hint: { type: 'string' },
+    retry_after: { type: 'integer' },
+  },
+}

@@ -2,13 +2,13 @@
 import { BrokerError } from '../../errors.ts'
 import type { Catalogue } from '../../providers/graphql/catalogue.ts'
 import type { Provider } from '../../providers/provider.ts'
-import { providers } from '../../providers/registry.ts'
+import { providerNamed, providers } from '../../providers/registry.ts'
 
 export function knownProvider(name: string): Provider {
-  const provider = Object.hasOwn(providers, name) ? providers[name] : undefined
+  const provider = providerNamed(name)
   if (provider !== undefined) return provider
   throw new BrokerError('not-found', `There is no provider ${name}.`, {
-    hint: `There are: ${Object.keys(providers).join(', ')}.`,
+    hint: `There are: ${[...providers.keys()].join(', ')}.`,
   })
 }
 

@@ -5,6 +5,7 @@ import { BrokerError } from '../../errors.ts'
 import { effects } from '../../policy/operation.ts'
 import { operationsOf } from '../../providers/graphql/catalogue.ts'
 import { coverage } from '../../providers/graphql/coverage.ts'
+import type { Provider } from '../../providers/provider.ts'
 import { providers } from '../../providers/registry.ts'
 import type { Snapshot } from '../../realm/realm.ts'
 import { graphqlCatalogue, knownProvider } from './known-provider.ts'
@@ -75,7 +76,7 @@ const cover = createRoute({
 
 export function providerRoutes(ctx: Context) {
   return operatorApp()
-    .openapi(list, (c) => c.json({ providers: Object.values(providers).map(shown) }, 200))
+    .openapi(list, (c) => c.json({ providers: [...providers.values()].map(shown) }, 200))
     .openapi(operations, (c) => {
       const { name } = knownProvider(c.req.valid('param').name)
       const policy = ctx.realm.now()
@@ -94,7 +95,7 @@ export function providerRoutes(ctx: Context) {
     })
 }
 
-function shown(provider: (typeof providers)[string]): z.infer<typeof ProviderShown> {
+function shown(provider: Provider): z.infer<typeof ProviderShown> {
   return {
     name: provider.name,
     engine: provider.engine,
