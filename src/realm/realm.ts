@@ -153,8 +153,9 @@ function shareNext<T>(work: () => Promise<T>): () => Promise<T> {
     return mine
   }
   return () => {
+    if (next !== undefined) return next
     if (running === undefined) return start()
-    next ??= running.then(start, start)
+    next = running.then(start, start)
     return next
   }
 }

@@ -4,7 +4,8 @@ import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import type { Db } from '../store/open.ts'
 import { capabilities, enrolments, revocations, sessions } from '../store/schema.ts'
 
-const atOnce = 5_000
+const atOnce = 2_000
+const maxRounds = 100
 
 /** Revocations outlive what they revoke by an hour, for replicas whose clock is behind. */
 const hourAgo = sql`now() - interval '1 hour'`
@@ -18,7 +19,19 @@ export async function sweep(db: Db): Promise<void> {
   await sweepTable(db, enrolments, enrolments.codeHash, enrolments.expiresAt, dayAgo)
 }
 
-async function sweepTable(db: Db, table: PgTable, key: PgColumn, expiresAt: PgColumn, before: SQL) {
-  const expired = db.select({ key }).from(table).where(lt(expiresAt, before)).limit(atOnce)
-  await db.delete(table).where(and(inArray(key, expired), lt(expiresAt, before)))
+async function sweepTable(
+  db: Db,
+  table: PgTable,
+  key: PgColumn,
+  expiresAt: PgColumn,
+  before: SQL,
+): Promise<void> {
+  for (let round = 0; round < maxRounds; round++) {
+    const expired = db.select({ key }).from(table).where(lt(expiresAt, before)).limit(atOnce)
+    const swept = await db
+      .delete(table)
+      .where(and(inArray(key, expired), lt(expiresAt, before)))
+      .returning({ key })
+    if (swept.length < atOnce) return
+  }
 }

@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest'
+import { sweep } from '../../src/realm/sweep.ts'
+import {
+  capabilities,
+  enrolments,
+  operators,
+  revocations,
+  sessions,
+} from '../../src/store/schema.ts'
+import { freshStore, stores } from '../support/stores.ts'
+
+const hour = 3_600_000
+
+describe.each(stores)('on %s', (kind) => {
+  test('what expired long ago goes, and what could still be presented stays', async () => {
+    const { db } = await freshStore(kind)
+    const at = (hours: number) => new Date(Date.now() + hours * hour)
+    const issuedAt = at(-30)
+    await db
+      .insert(operators)
+      .values({ name: 'ada', role: 'admin', passphrase: 'hash', createdAt: issuedAt })
+    const age = { gone: -25, recent: -0.5, alive: 1 }
+    for (const [name, hours] of Object.entries(age)) {
+      const expiresAt = at(hours)
+      await db.insert(revocations).values({ jti: name, expiresAt, revokedAt: issuedAt })
+      await db.insert(enrolments).values({ codeHash: name, role: 'admin', expiresAt })
+      await db.insert(capabilities).values({
+        jti: name,
+        agent: 'cursor',
+        environment: 'staging',
+        scopes: [],
+        issuedAt,
+        expiresAt,
+      })
+      await db.insert(sessions).values({
+        id: name,
+        operator: 'ada',
+        tokenHash: name,
+        createdAt: issuedAt,
+        lastUsedAt: issuedAt,
+        expiresAt,
+      })
+    }
+    await sweep(db)
+    const left = [
+      (await db.select({ name: revocations.jti }).from(revocations)).map((row) => row.name),
+      (await db.select({ name: enrolments.codeHash }).from(enrolments)).map((row) => row.name),
+      (await db.select({ name: capabilities.jti }).from(capabilities)).map((row) => row.name),
+      (await db.select({ name: sessions.id }).from(sessions)).map((row) => row.name),
+    ]
+    for (const names of left) expect(names.sort()).toEqual(['alive', 'recent'])
+  })
+
+  test('more than one batch is swept at once', async () => {
+    const { db } = await freshStore(kind)
+    const expiresAt = new Date(Date.now() - 3 * hour)
+    const many = Array.from({ length: 4_500 }, (_, i) => ({
+      jti: `cap_${i}`,
+      expiresAt,
+      revokedAt: expiresAt,
+    }))
+    await db.insert(revocations).values(many)
+    await sweep(db)
+    expect(await db.$count(revocations)).toBe(0)
+  })
+})
