@@ -182,6 +182,18 @@ describe.each(stores)('on %s', (kind) => {
     expect(await healthy()).toMatchObject({ connections: [{ name: 'railway', healthy: true }] })
   })
 
+  test('a token of another kind works where it is placed as its kind wants, and only there', async () => {
+    const secret = plane.railway.projectToken
+    const misplaced = await plane.call('POST', '/admin/connections', given({ secret }))
+    expect(misplaced).toMatchObject({ json: { code: 'upstream-credential-rejected' } })
+    const placed = await plane.call(
+      'POST',
+      '/admin/connections',
+      given({ secret, placement: 'project-access-token' }),
+    )
+    expect(placed).toMatchObject({ status: 201, json: { placement: 'project-access-token' } })
+  })
+
   test('discover tells what can be bound and who owns it', async () => {
     await plane.call('POST', '/admin/connections', given())
     const { json } = await plane.call('GET', '/admin/connections/railway/discover')
