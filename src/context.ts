@@ -10,7 +10,12 @@ import type { Db } from './store/open.ts'
 import type { SigningKeys } from './tokens/keys.ts'
 
 /** Database time, made monotonic. Everything that expires is judged by it. */
-export type Clock = { now(): number }
+export type Clock = {
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Whether the machine's own clock has left the database's by more than may be: then nothing is served. */
+  astray?(): boolean
+}
 
 export type Context = {
   config: Config

@@ -22,6 +22,8 @@ export type Journal = {
   /** Repetitions of one agent, reason, operation and connection are counted. Never rejects. */
   refuse(refusal: Refusal): Promise<void>
   head(): Head
+  /** False while the last group could not be written. */
+  writable(): boolean
   /** The last thing before the store closes: writes what waits, and signs the head. */
   drain(): Promise<void>
 }
@@ -52,6 +54,7 @@ export async function createJournal(options: {
   const refusals = countRefusals({ write: append, now: clock.now, log })
   let waiting = 0
   let hanging = 0
+  let failing = false
   let signed = 0
 
   await checkpoint()
@@ -69,6 +72,7 @@ export async function createJournal(options: {
     },
     refuse: refusals.refuse,
     head: appender.head,
+    writable: () => !failing,
     drain: async () => {
       clearInterval(minute)
       await refusals.flush()
@@ -113,6 +117,7 @@ export async function createJournal(options: {
     const results = await within(statementMs, work)
     if (results !== late) return report(results)
     abandoned = true
+    failing = true
     hanging += 1
     log.error({ entries: drafts.length, hanging }, 'the audit log does not answer')
     void work.then((came) => {
@@ -125,6 +130,7 @@ export async function createJournal(options: {
   }
 
   function report(results: Written[]): Written[] {
+    failing = results.length > 0 && results.every(({ ok }) => !ok)
     for (const result of results) {
       if (!result.ok && result.error instanceof Error && result.error.cause instanceof Error) {
         log.error({ err: result.error.cause.message }, 'an audit entry could not be written')

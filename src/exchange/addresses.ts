@@ -1,26 +1,14 @@
 /** Which network addresses an upstream may have. Checked when dialling, so that the checked address is the dialled one. */
 import { lookup as resolve } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
-import ipaddr from 'ipaddr.js'
 import { BrokerError } from '../errors.ts'
-
-/** Hosts of cloud metadata that count as unicast, or that a private-address permission must not open either. */
-const metadata = new Set([
-  '169.254.169.254',
-  '169.254.170.2',
-  '168.63.129.16',
-  '100.100.100.200',
-  'fd00:ec2::254',
-])
+import { reachOfAddress } from '../vault/origin.ts'
 
 /** Loopback and private networks need the operator's word for this connection; metadata services are never reached. */
 export function addressAllowed(address: string, allowPrivate: boolean): boolean {
-  if (!ipaddr.isValid(address) || isIP(address) === 0) return false
-  const parsed = ipaddr.process(address)
-  if (metadata.has(parsed.toString())) return false
-  const range = parsed.range()
-  if (range === 'unicast') return true
-  return allowPrivate && (range === 'loopback' || range === 'private' || range === 'uniqueLocal')
+  if (isIP(address) === 0) return false
+  const reach = reachOfAddress(address)
+  return reach === 'public' || (reach === 'private' && allowPrivate)
 }
 
 /** A `lookup` for sockets that fails unless every address of the name is allowed: one bad answer taints the name. */

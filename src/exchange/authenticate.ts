@@ -1,5 +1,6 @@
 /** Who asks: the capability on a request, verified and still standing. Never looks at what is asked for. */
 import type { Context } from '../context.ts'
+import { BrokerError } from '../errors.ts'
 import type { Capability } from '../policy/capability.ts'
 import { demand } from '../policy/verdict.ts'
 import type { Snapshot } from '../realm/realm.ts'
@@ -12,6 +13,11 @@ export async function authenticate(
   incoming: Incoming,
   connection: string,
 ): Promise<Capability> {
+  if (ctx.clock.astray?.() === true) {
+    throw new BrokerError('policy-stale', "The broker's clock differs from its database's.", {
+      hint: 'Whoever runs it has to set the clock of its machine; then send the same request again.',
+    })
+  }
   const capability = await verifyCapability(ctx, presentedCapability(incoming))
   stillStanding(ctx, ctx.realm.now(), capability, connection)
   return capability

@@ -95,7 +95,7 @@ function decode(text: string): string {
 }
 
 /** The capability where this client put it. Throws `invalid-capability` when there is none. */
-export function presentedCapability(incoming: Incoming): string {
+export function presentedCapability(incoming: Pick<Incoming, 'headers'>): string {
   const found = incoming.headers.filter(([name]) => credentialHeaders.has(name))
   if (found.length > 1) {
     throw new BrokerError(

@@ -10,7 +10,7 @@ import { allow, type Denial, type Verdict } from '../policy/verdict.ts'
 import type { Provider, Reading } from '../providers/provider.ts'
 import { providerNamed } from '../providers/registry.ts'
 import type { ConnectionPolicy, Snapshot } from '../realm/realm.ts'
-import type { Target } from './call.ts'
+import { readTarget, type Target } from './call.ts'
 import { locate, type Where } from './locate.ts'
 
 /** A call that was read: the part of a Reading that goes on. */
@@ -102,4 +102,16 @@ function ownable(provider: Provider): ReadonlySet<string> {
   )
   boundaries.set(provider, kinds)
   return kinds
+}
+
+/** Whether refusals at this target are shown as GraphQL errors too. Never throws: it is asked while refusing. */
+export function speaksGraphql(ctx: Context, raw: string): boolean {
+  try {
+    const prefix = raw.startsWith('/explain/') ? '/explain/' : '/x/'
+    const target = readTarget(raw, prefix, ctx.config.limits)
+    return connectionOf(ctx.realm.now(), target.connection).provider.speaksGraphql(target.segments)
+  } catch (error) {
+    if (error instanceof BrokerError) return false
+    throw error
+  }
 }

@@ -1,0 +1,258 @@
+/** A running broker: opens everything once in order, serves, and closes in reverse. It never exits the process. */
+import { readFile } from 'node:fs/promises'
+import http, { type RequestListener, type Server } from 'node:http'
+import https from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { desc, eq } from 'drizzle-orm'
+import { createApp } from './app.ts'
+import { signCheckpoint } from './audit/checkpoint.ts'
+import { createJournal } from './audit/journal.ts'
+import { watchClock } from './clock.ts'
+import type { Config, Limits } from './config.ts'
+import type { Context } from './context.ts'
+import { createDial } from './exchange/dial.ts'
+import { enrolmentCode } from './identity/operators.ts'
+import type { Logger } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { providerNamed } from './providers/registry.ts'
+import { watchRealm } from './realm/realm.ts'
+import { assertOpens, sealCheckRow } from './seal/check.ts'
+import { createKeyring, type Keyring } from './seal/keyring.ts'
+import { readMasterKeys } from './seal/master-key.ts'
+import type { Secret } from './seal/secret.ts'
+import { openStore, type Store } from './store/open.ts'
+import { auditEntries, sealCheck } from './store/schema.ts'
+import { openSigningKeys } from './tokens/keys.ts'
+import { version } from './version.ts'
+
+export type Broker = {
+  ctx: Context
+  agentUrl: string
+  operatorUrl: string
+  /** For the first operator; null once there is one. */
+  enrolment: { code: Secret; expiresAt: Date } | null
+  /** Lets calls under way finish, writes what waits, closes. */
+  stop(): Promise<void>
+}
+
+export async function startBroker(config: Config, log: Logger): Promise<Broker> {
+  const closing: (() => Promise<void> | void)[] = []
+  const close = async () => {
+    for (const end of closing.splice(0).reverse()) await end()
+  }
+  try {
+    const agent = await listen(config, config.agentPort)
+    closing.push(() => drain(agent.server, config.limits.drainMs))
+    const operator = await listen(config, config.operatorPort)
+    closing.push(() => drain(operator.server, config.limits.drainMs))
+
+    const { ctx, end } = await openContext(config, log, {
+      publicUrl: config.publicUrl ?? originOf(config, agent.port),
+      consoleUrl: config.consoleUrl ?? originOf(config, operator.port),
+    })
+    closing.splice(0, 0, ...end)
+    const app = createApp(ctx)
+    agent.serve(app.agent)
+    operator.serve(app.operator)
+    await ctx.journal.append({ kind: 'start', facts: { version } })
+    closing.splice(end.length, 0, async () => {
+      await ctx.journal.append({ kind: 'stop', facts: { version } })
+    })
+    return {
+      ctx,
+      agentUrl: originOf(config, agent.port),
+      operatorUrl: originOf(config, operator.port),
+      enrolment: await enrolmentCode(ctx),
+      stop: close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Everything but the listeners. `end` closes it, to be run last to first. */
+export async function openContext(
+  config: Config,
+  log: Logger,
+  urls: { publicUrl: string; consoleUrl: string },
+): Promise<{ ctx: Context; end: (() => Promise<void> | void)[] }> {
+  const end: (() => Promise<void> | void)[] = []
+  try {
+    const store = await openStore(config.store)
+    end.push(() => store.close())
+    const keyring = await openKeyring(config, store)
+    const clock = await watchClock({ store, log })
+    end.push(() => clock.close())
+    await refuseTurnedBack(store, clock.now())
+    const signing = await openSigningKeys({ store, keyring, clock })
+    const journal = await createJournal({
+      store,
+      clock,
+      log,
+      sign: async (claims) => signCheckpoint(await signing.current('audit'), claims),
+    })
+    end.push(() => journal.drain())
+    const realm = await watchRealm({
+      store,
+      log,
+      compile: (provider, sdl) => providerNamed(provider)?.compile(sdl),
+    })
+    end.push(() => realm.close())
+    const dial = createDial()
+    end.push(() => dial.close())
+    const metrics = createMetrics()
+    const ctx = {
+      config,
+      ...urls,
+      db: store.db,
+      keyring,
+      clock,
+      log,
+      metrics,
+      realm,
+      journal,
+      signing,
+      dial,
+    }
+    return { ctx, end }
+  } catch (error) {
+    for (const one of end.reverse()) await one()
+    throw error
+  }
+}
+
+/** The check row says whether anything was ever sealed, and whether this is the key that did it. */
+async function openKeyring(config: Config, store: Store): Promise<Keyring> {
+  const [row] = await store.db.select().from(sealCheck)
+  const keyring = createKeyring(await readMasterKeys(config.masterKey, row === undefined))
+  if (row === undefined) {
+    // Of replicas that start at once with different keys, one writes the row and the others stop.
+    await store.db
+      .insert(sealCheck)
+      .values({ id: 1, sealed: await sealCheckRow(keyring) })
+      .onConflictDoNothing()
+  }
+  const [check] = await store.db.select().from(sealCheck).where(eq(sealCheck.id, 1))
+  await assertOpens(keyring, check?.sealed ?? null)
+  return keyring
+}
+
+const mayLagMs = 5_000
+
+/** With the clock turned back, what has expired would live again. */
+async function refuseTurnedBack(store: Store, now: number): Promise<void> {
+  const [last] = await store.db
+    .select({ at: auditEntries.at })
+    .from(auditEntries)
+    .orderBy(desc(auditEntries.seq))
+    .limit(1)
+  if (last === undefined || last.at.getTime() - now <= mayLagMs) return
+  throw new Error(
+    `The clock says ${new Date(now).toISOString()}, but the last audit entry was written at ${last.at.toISOString()}: set the clock, then start again`,
+  )
+}
+
+type Listening = { server: Server; port: number; serve(listener: RequestListener): void }
+
+/** Binds first, so that a port in use stops the start before anything is opened. Until it serves, it answers 503. */
+async function listen(config: Config, port: number): Promise<Listening> {
+  let serve: RequestListener = (_, response) => {
+    response.writeHead(503, { 'Retry-After': '1' }).end()
+  }
+  const server = await createServer(config, (request, response) => serve(request, response))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(bindError(error, config.host, port)))
+    server.listen(port, config.host, resolve)
+  })
+  const { port: bound } = addressOf(server)
+  return {
+    server,
+    port: bound,
+    serve: (listener) => {
+      serve = listener
+    },
+  }
+}
+
+async function createServer(config: Config, listener: RequestListener): Promise<Server> {
+  const { limits, tls } = config
+  const options = serverOptions(limits)
+  if (tls === null) return hardened(http.createServer(options, listener))
+  const [cert, key] = await Promise.all([readFile(tls.cert), readFile(tls.key)])
+  return hardened(https.createServer({ ...options, cert, key, minVersion: 'TLSv1.2' }, listener))
+}
+
+function serverOptions(limits: Limits) {
+  return {
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.requestMs,
+    requestTimeout: limits.requestMs,
+    connectionsCheckingInterval: 1_000,
+    keepAliveTimeout: 65_000,
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+  }
+}
+
+function hardened(server: Server): Server {
+  // Node drops what is beyond this number without a word; the road counts for itself and refuses.
+  server.maxHeadersCount = 0
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy()
+      return
+    }
+    const [status, code, detail] = wireError(error.code)
+    const body = JSON.stringify({
+      type: `urn:valetkey:problem:${code}`,
+      title: detail,
+      status,
+      detail,
+      code,
+      retry: 'never',
+    })
+    socket.end(
+      `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    )
+  })
+  return server
+}
+
+function wireError(code: string | undefined): [number, string, string] {
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return [431, 'payload-too-large', 'The headers are too large.']
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return [408, 'malformed-request', 'The request did not arrive in time.']
+  return [400, 'malformed-request', 'This is not an HTTP request that can be read.']
+}
+
+function addressOf(server: Server): AddressInfo {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the listener has no port')
+  return address
+}
+
+function bindError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  return error.code === 'EADDRINUSE'
+    ? new Error(`Port ${port} on ${host} is in use: stop what uses it, or choose another port`, {
+        cause: error,
+      })
+    : error
+}
+
+/** Stops accepting, lets what is under way finish, and cuts it when that takes too long. */
+async function drain(server: Server, drainMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve())
+  })
+  server.closeIdleConnections()
+  const cut = setTimeout(() => server.closeAllConnections(), drainMs)
+  await closed
+  clearTimeout(cut)
+}
+
+function originOf({ tls, host }: Config, port: number): string {
+  const name = host === '0.0.0.0' || host === '::' || host.startsWith('127.') ? 'localhost' : host
+  return `${tls === null ? 'http' : 'https'}://${name.includes(':') ? `[${name}]` : name}:${port}`
+}

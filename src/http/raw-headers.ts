@@ -1,0 +1,14 @@
+/** The headers as they came off the wire: names lower case, repeats kept. Never the joined ones. */
+import type { HttpBindings } from '@hono/node-server'
+import type { Context } from 'hono'
+
+export function rawHeaders(c: Context): [string, string][] {
+  // The adapter's bindings; without a server, as in `app.request`, there are none.
+  const { incoming } = (c.env ?? {}) as Partial<HttpBindings>
+  if (incoming === undefined) return [...c.req.raw.headers]
+  const pairs: [string, string][] = []
+  for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2) {
+    pairs.push([(incoming.rawHeaders[i] ?? '').toLowerCase(), incoming.rawHeaders[i + 1] ?? ''])
+  }
+  return pairs
+}

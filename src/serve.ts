@@ -1,0 +1,95 @@
+/** `valetkey serve`: starts a broker from the environment, says how to go on, and stops it on a signal. */
+import { mkdir, open, rm } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { styleText } from 'node:util'
+import { type Broker, startBroker } from './broker.ts'
+import { type Config, readConfig } from './config.ts'
+import { createLog } from './log.ts'
+
+/** Resolves when the broker has stopped. `overrides` are settings by the names of their variables. */
+export async function serve(overrides: Readonly<Record<string, string>> = {}): Promise<void> {
+  const config = readConfig({ ...process.env, ...overrides })
+  const log = createLog({
+    level: config.logLevel,
+    human: process.stderr.isTTY === true,
+    out: process.stderr,
+  })
+  const stopped = signalled()
+  const broker = await startBroker(config, log)
+  const tidy = await greet(config, broker)
+  const signal = await stopped
+  log.info({ signal }, 'stopping: calls under way may finish')
+  await broker.stop()
+  await tidy()
+  log.info({}, 'stopped')
+}
+
+/** The first signal; a second one means now. */
+function signalled(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        resolve(signal)
+        process.once(signal, () => process.kill(process.pid, 'SIGKILL'))
+      })
+    }
+  })
+}
+
+/** What a human needs next, on stdout; the log is on stderr and never sees the code. */
+async function greet(config: Config, broker: Broker): Promise<() => Promise<void>> {
+  const bold = (text: string) => styleText('bold', text, { stream: process.stdout })
+  const store = config.store.kind === 'embedded' ? config.store.directory : 'PostgreSQL'
+  const lines = [
+    `${bold('Valetkey')} is ready.`,
+    '',
+    `  agents     ${broker.agentUrl}`,
+    `  operators  ${broker.operatorUrl}`,
+    `  database   ${store}`,
+  ]
+  if (broker.enrolment === null) {
+    print([...lines, '', '  Sign in with:  npx valetkey login', ''])
+    return async () => {}
+  }
+  const { code, tidy } = await handOver(config, broker.enrolment.code.reveal())
+  print([
+    ...lines,
+    '',
+    '  Nobody is in charge yet. The first operator signs in with this one-time code,',
+    '  good for ten minutes:',
+    '',
+    `      ${bold(code)}`,
+    '',
+    '  Next, in another terminal:',
+    '',
+    `      npx valetkey login${broker.operatorUrl === 'http://localhost:8421' ? '' : ` --url ${broker.operatorUrl}`}`,
+    '      npx valetkey connection add railway',
+    '      npx valetkey environment add staging',
+    '',
+    '  Set-up mode: until a passkey exists, nothing passes but reads and writes.',
+    '',
+  ])
+  return tidy
+}
+
+function print(lines: readonly string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+/** On a terminal the code itself; elsewhere, where output is kept, the path of a file that only its owner reads. */
+async function handOver(
+  config: Config,
+  code: string,
+): Promise<{ code: string; tidy: () => Promise<void> }> {
+  if (process.stdout.isTTY === true) return { code, tidy: async () => {} }
+  const folder =
+    config.store.kind === 'embedded' ? config.store.directory : join(homedir(), '.valetkey')
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const path = join(folder, 'enrolment-code')
+  await rm(path, { force: true })
+  const file = await open(path, 'wx', 0o600)
+  await file.writeFile(`${code}\n`)
+  await file.close()
+  return { code: `(in the file ${path})`, tidy: () => rm(path, { force: true }) }
+}
