@@ -18,6 +18,7 @@ export async function run(argv: readonly string[], start: Start): Promise<number
   const endWith = (ended: 0 | 1) => {
     code = ended
   }
+  process.stdout.on('error', closedPipe)
   try {
     refuseSecrets(argv)
     const root = program({ settings, speak, start, endWith })
@@ -54,9 +55,22 @@ function ended(error: unknown, speak: Speak): number {
     speak.failure(error)
     return error.exit
   }
-  // A reader such as head had enough; that is no failure of ours.
-  if (error instanceof Error && Reflect.get(error, 'code') === 'EPIPE') return 0
+  if (error instanceof Error && isClosedPipe(error)) return 0
+  if (error instanceof Error && Reflect.has(error, 'syscall')) {
+    // A full disk, a folder that may not be written: the operating system says it best.
+    speak.failure(new Failure('system-error', error.message))
+    return 1
+  }
   throw error
+}
+
+/** A reader such as `head` had enough; that is no failure of ours. */
+function isClosedPipe(error: Error): boolean {
+  return Reflect.get(error, 'code') === 'EPIPE'
+}
+
+function closedPipe(error: Error): void {
+  if (!isClosedPipe(error)) throw error
 }
 
 function endedByCommander(error: CommanderError, speak: Speak): number {
