@@ -35,7 +35,13 @@ export type Broker = {
   stop(): Promise<void>
 }
 
-export async function startBroker(config: Config, log: Logger): Promise<Broker> {
+type OpenStore = (store: Config['store']) => Promise<Store>
+
+export async function startBroker(
+  config: Config,
+  log: Logger,
+  open: OpenStore = openStore,
+): Promise<Broker> {
   const closing: (() => Promise<void> | void)[] = []
   const close = async () => {
     for (const end of closing.splice(0).reverse()) await end()
@@ -46,7 +52,7 @@ export async function startBroker(config: Config, log: Logger): Promise<Broker> 
     const operator = await listen(config, config.operatorPort)
     closing.push(() => drain(operator.server, config.limits.drainMs))
 
-    const { ctx, end } = await openContext(config, log, {
+    const { ctx, end } = await openContext(config, log, open, {
       publicUrl: config.publicUrl ?? originOf(config, agent.port),
       consoleUrl: config.consoleUrl ?? originOf(config, operator.port),
     })
@@ -75,11 +81,12 @@ export async function startBroker(config: Config, log: Logger): Promise<Broker> 
 export async function openContext(
   config: Config,
   log: Logger,
+  open: OpenStore,
   urls: { publicUrl: string; consoleUrl: string },
 ): Promise<{ ctx: Context; end: (() => Promise<void> | void)[] }> {
   const end: (() => Promise<void> | void)[] = []
   try {
-    const store = await openStore(config.store)
+    const store = await open(config.store)
     end.push(() => store.close())
     const keyring = await openKeyring(config, store)
     const clock = await watchClock({ store, log })

@@ -1,5 +1,6 @@
 /** Starts what all test files share, one PostgreSQL and one migrated PGlite image, and removes it when they are done. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
@@ -8,6 +9,7 @@ import { embeddedStore } from '../../src/store/embedded.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { startCluster } from './cluster.ts'
+import { findLeaks } from './leaks.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -15,6 +17,10 @@ declare module 'vitest' {
     cluster: string
     /** File with a migrated PGlite, for loadDataDir. */
     image: string
+    /** Folder for everything that leaves a broker in a test; searched for the marker at the end. */
+    output: string
+    /** In every real credential that a test gives a broker. */
+    marker: string
   }
 }
 
@@ -25,12 +31,18 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     writeImage(join(folder, 'image.tar')),
   ])
   project.provide('cluster', cluster.url)
+  const marker = `marked${randomBytes(12).toString('hex')}`
+  const output = join(folder, 'output')
+  await mkdir(output)
+  project.provide('output', output)
+  project.provide('marker', marker)
   project.provide('image', join(folder, 'image.tar'))
 
   return async () => {
-    // The search for leaked secrets in everything that the suite produced goes here, before anything is removed.
     await cluster.stop()
+    const leaks = await findLeaks(output, marker)
     await rm(folder, { recursive: true, force: true })
+    if (leaks.length > 0) throw new Error(`A real credential leaked:\n${leaks.join('\n')}`)
   }
 }
 

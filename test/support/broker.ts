@@ -1,0 +1,235 @@
+/** A whole broker on ports of its own, before a simulated Railway, with two environments and one agent: the front door of the tests. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { appendFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, inject } from 'vitest'
+import { type Broker, startBroker } from '../../src/broker.ts'
+import { type Config, readConfig } from '../../src/config.ts'
+import { type SimulatedRailway, startSimulatedRailway } from '../../src/demo/railway/server.ts'
+import { createLog } from '../../src/log.ts'
+import { freshStore, type StoreKind } from './stores.ts'
+
+export type Answer = {
+  status: number
+  headers: Headers
+  text: string
+  json: Record<string, unknown>
+}
+
+export type Front = {
+  broker: Broker
+  railway: SimulatedRailway
+  /** Lines of the log, as JSON. */
+  logged: string[]
+  /** The operators' API, as the first admin. */
+  admin(method: string, path: string, body?: unknown): Promise<Answer>
+  /** Any request to the agent plane. */
+  agent(path: string, init?: RequestInit): Promise<Answer>
+  /** A capability of the agent `cursor`. */
+  capability(options?: { scope?: string; details?: unknown; ttl?: number }): Promise<string>
+  /** A GraphQL call through `/x/railway/graphql/v2`, by default as JSON. */
+  call(
+    capability: string,
+    query: string,
+    variables?: Record<string, unknown>,
+    headers?: Record<string, string>,
+  ): Promise<Answer>
+  /** The same to `/explain`. */
+  explain(capability: string, query: string, variables?: Record<string, unknown>): Promise<Answer>
+  /** Mutations that the simulation carried out since the last look; look-ups are not among them. */
+  carriedOut(): string[]
+  /** Sets a scope of staging and grants it to the agent. */
+  scope(
+    name: string,
+    allow: string[],
+    options?: { environment?: string; callsPerMinute?: number },
+  ): Promise<void>
+  audit(query?: string): Promise<Record<string, unknown>[]>
+}
+
+const closing: (() => Promise<unknown>)[] = []
+
+afterAll(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+/** Everything that an agent may see or keep goes into the folder that is searched for leaks when the suite ends. */
+export function keep(text: string): void {
+  appendFileSync(join(inject('output'), `${process.pid}.txt`), `${text}\n`)
+}
+
+/** A credential that the search for leaks will recognise. */
+export function realToken(): string {
+  return `rw_${inject('marker')}_${randomUUID()}`
+}
+
+export async function front(
+  kind: StoreKind = 'embedded',
+  options: { config?: (config: Config) => Config; railway?: SimulatedRailway } = {},
+): Promise<Front> {
+  const railway = options.railway ?? (await startSimulatedRailway({ token: realToken() }))
+  const logged: string[] = []
+  const log = createLog({
+    level: 'debug',
+    human: false,
+    // The log only writes.
+    out: { write: (line: string) => logged.push(line) } as unknown as NodeJS.WritableStream,
+  })
+  const store = await freshStore(kind)
+  const config = testConfig()
+  const broker = await startBroker(options.config?.(config) ?? config, log, async () => ({
+    ...store,
+    close: async () => {},
+  }))
+  closing.push(async () => {
+    await railway.close()
+    await keepEverything()
+    await broker.stop()
+    keep(logged.join(''))
+  })
+  let session = ''
+  const admin: Front['admin'] = (method, path, body) =>
+    send(broker.operatorUrl + path, {
+      method,
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${session}` },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+  const agent: Front['agent'] = (path, init) => send(broker.agentUrl + path, init)
+
+  const enrolled = await admin('POST', '/admin/session', {
+    code: broker.enrolment?.code.reveal(),
+    name: 'ada',
+    passphrase: 'correct horse battery staple',
+  })
+  session = field(enrolled, 'token')
+  const secret = await setUp(admin, railway)
+
+  const scope: Front['scope'] = async (
+    name,
+    allow,
+    { environment = 'staging', callsPerMinute } = {},
+  ) => {
+    const body = {
+      environment,
+      allow,
+      ...(callsPerMinute === undefined ? {} : { calls_per_minute: callsPerMinute }),
+    }
+    expectOk(await admin('PUT', `/admin/scopes/${name}`, body))
+    expectOk(await admin('PUT', `/admin/agents/cursor/grants/${name}`))
+  }
+  const capability: Front['capability'] = async ({ scope: name = 'work', details, ttl } = {}) => {
+    const form = new URLSearchParams({ grant_type: 'client_credentials', scope: name })
+    if (details !== undefined) form.set('authorization_details', JSON.stringify(details))
+    if (ttl !== undefined) form.set('ttl', String(ttl))
+    const answer = await agent('/oauth/token', {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`cursor:${secret}`)}` },
+      body: form,
+    })
+    return field(expectOk(answer), 'access_token')
+  }
+  const graphql = (path: string, token: string, query: string, variables: unknown, headers = {}) =>
+    agent(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}`, ...headers },
+      body: JSON.stringify({ query, ...(variables === undefined ? {} : { variables }) }),
+    })
+  let seen = 0
+  async function keepEverything() {
+    keep((await admin('GET', '/admin/audit/export')).text)
+    keep((await send(`${broker.operatorUrl}/metrics`)).text)
+    keep(JSON.stringify((await admin('GET', '/admin/connections')).json))
+  }
+  return {
+    broker,
+    railway,
+    logged,
+    admin,
+    agent,
+    capability,
+    scope,
+    call: (token, query, variables, headers) =>
+      graphql('/x/railway/graphql/v2', token, query, variables, headers),
+    explain: (token, query, variables) =>
+      graphql('/explain/railway/graphql/v2', token, query, variables),
+    carriedOut: () => {
+      const all = railway.executed.filter(({ coordinate }) =>
+        /^(Mutation\.|POST )/.test(coordinate),
+      )
+      const fresh = all.slice(seen).map(({ coordinate }) => coordinate)
+      seen = all.length
+      return fresh
+    },
+    audit: async (query = '') => {
+      const { json } = expectOk(await admin('GET', `/admin/audit?limit=200${query}`))
+      // The route's own shape, checked where it is tested.
+      return json['entries'] as Record<string, unknown>[]
+    },
+  }
+}
+
+function testConfig(): Config {
+  const config = readConfig({
+    VALETKEY_MASTER_KEY: randomBytes(32).toString('base64'),
+    VALETKEY_AGENT_PORT: '0',
+    VALETKEY_OPERATOR_PORT: '0',
+  })
+  return config
+}
+
+/** Returns the agent's secret. */
+async function setUp(admin: Front['admin'], railway: SimulatedRailway): Promise<string> {
+  expectOk(
+    await admin('POST', '/admin/connections', {
+      name: 'railway',
+      base_url: railway.url,
+      allow_private: true,
+      secret: railway.token,
+    }),
+  )
+  for (const name of ['staging', 'production']) {
+    expectOk(await admin('POST', '/admin/environments', { name, protected: name === 'production' }))
+    expectOk(
+      await admin('POST', `/admin/environments/${name}/bindings`, {
+        connection: 'railway',
+        own: [{ kind: 'environment', address: `acme-rentals/${name}` }],
+        see: [{ kind: 'project', address: 'acme-rentals' }],
+      }),
+    )
+  }
+  expectOk(
+    await admin('PUT', '/admin/scopes/work', {
+      environment: 'staging',
+      allow: ['railway:@read', 'railway:@write'],
+    }),
+  )
+  const added = expectOk(await admin('POST', '/admin/agents', { name: 'cursor', scopes: ['work'] }))
+  return field(added, 'secret')
+}
+
+export async function send(url: string, init: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(url, init)
+  const text = await response.text()
+  keep(`${response.status} ${[...response.headers].join('; ')}\n${text}`)
+  return { status: response.status, headers: response.headers, text, json: parsed(text) }
+}
+
+function parsed(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // Not every answer is JSON; who expects it will miss its members.
+    return {}
+  }
+}
+
+export function expectOk(answer: Answer): Answer {
+  if (answer.status >= 300) throw new Error(`${answer.status} ${answer.text}`)
+  return answer
+}
+
+export function field(answer: Answer, name: string): string {
+  const value = answer.json[name]
+  if (typeof value !== 'string') throw new Error(`no ${name} in ${answer.text}`)
+  return value
+}
