@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { and, asc, desc, eq, gt, gte, lt, lte } from 'drizzle-orm'
 import type { Db } from '../store/open.ts'
 import { auditEntries } from '../store/schema.ts'
-import { readBody } from './chain.ts'
+import { type Head, readBody } from './chain.ts'
 import { searchable } from './entry.ts'
+import { storedHead } from './export.ts'
 
 export type Search = Partial<Record<(typeof searchable)[number] | 'kind', string>> & {
   /** Oldest first, from the entry after this one: for following the log. */
@@ -46,18 +47,30 @@ export async function search(db: Db, wanted: Search): Promise<Found[]> {
   return rows.map((row) => ({ ...row, body: readBody(row.body) ?? { unreadable: true } }))
 }
 
-/** The same, but waits for a first entry, up to half a minute or until whoever asked is gone. */
+export type Page = {
+  entries: Found[]
+  /** The end of the log when this was read: following goes on after it, and neither skips nor repeats an entry. */
+  head: Head
+}
+
+/** Waits for a first entry, up to half a minute or until whoever asked is gone. */
 export async function searchWaiting(
   db: Db,
   wanted: Search,
   waitMs: number,
   gone: AbortSignal,
-): Promise<Found[]> {
+): Promise<Page> {
   const deadline = performance.now() + Math.min(waitMs, maxWaitMs)
   for (;;) {
-    const found = await search(db, wanted)
+    const page = await searchToHead(db, wanted)
     const left = deadline - performance.now()
-    if (found.length > 0 || left <= 0 || gone.aborted) return found
+    if (page.entries.length > 0 || left <= 0 || gone.aborted) return page
     await sleep(Math.min(pollMs, left), undefined, { ref: false })
   }
+}
+
+async function searchToHead(db: Db, wanted: Search): Promise<Page> {
+  const head = await storedHead(db)
+  const before = Math.min(wanted.before ?? Number.POSITIVE_INFINITY, head.seq + 1)
+  return { entries: await search(db, { ...wanted, before }), head }
 }

@@ -69,8 +69,7 @@ describe.each(stores)('%s', (kind) => {
       )
     await expect.poll(written).toContain('outcome req_2 not-sent')
     // A call that was refused has an outcome or no entry; whichever of the two depends on when its statement began.
-    const unknown = async () =>
-      (await verifyStore(store.db)).unknown.map(({ request }) => request)
+    const unknown = async () => (await verifyStore(store.db)).unknown.map(({ request }) => request)
     await expect.poll(unknown).toEqual(['req_1', 'req_4'])
     expect(await verifyStore(store.db)).toMatchObject({ ok: true })
   })

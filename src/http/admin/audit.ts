@@ -109,8 +109,9 @@ export function auditRoutes(ctx: Context) {
   return operatorApp()
     .openapi(list, async (c) => {
       const { wait, ...asked } = c.req.valid('query')
-      const found = await searchWaiting(ctx.db, wanted(asked), wait * 1_000, c.req.raw.signal)
-      return c.json({ entries: found.map(shown), head: ctx.journal.head() }, 200)
+      const { signal } = c.req.raw
+      const { entries, head } = await searchWaiting(ctx.db, wanted(asked), wait * 1_000, signal)
+      return c.json({ entries: entries.map(shown), head }, 200)
     })
     .openapi(exported, (c) => {
       const lines = exportChunks({ db: ctx.db, clock: ctx.clock, sign: signed(ctx) })
