@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 // Says in one line which Node is needed, or hands over. Written so that Node 12 can still read it; never does more.
+import { existsSync } from 'node:fs'
+
 const version = process.versions.node
 
 if (Number(version.split('.')[0]) < 24) {
@@ -10,5 +12,7 @@ if (Number(version.split('.')[0]) < 24) {
   )
   process.exitCode = 1
 } else {
-  import('./main.ts')
+  // The published package carries the compiled sources, the repository runs them as they are.
+  const main = existsSync(new URL('./main.ts', import.meta.url)) ? './main.ts' : '../dist/main.js'
+  import(main)
 }
