@@ -90,8 +90,7 @@ export function anchored(environment: string, operation: Operation): Verdict {
 }
 
 /** How the hint of a final refusal ends (design section 5). */
-export const finalHint =
-  'Do not look for another credential; ask for it with POST /v1/requests, or ask a human.'
+export const finalHint = 'Do not look for another credential; ask a human.'
 
 /** What is owned covers all in it; what is seen covers, for reads, only the shared parts: no environment below it. */
 function reaches(
