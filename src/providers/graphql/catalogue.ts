@@ -70,7 +70,8 @@ export function compile(
     ),
     inEnvironment,
     arguments: new Map(),
-    documents: new LRUCache({ max: 1_000, maxSize: 8_000_000, sizeCalculation: (one) => one.size }),
+    // A parsed document takes a hundred times its text in memory.
+    documents: new LRUCache({ max: 1_000, maxSize: 1_000_000, sizeCalculation: (one) => one.size }),
     introspections: new LRUCache({ max: 8 }),
   }
 }

@@ -3,6 +3,7 @@
  * its own. What is judged and what is sent both come from the same parsed operation. Never executes anything.
  */
 import {
+  type DefinitionNode,
   type FragmentDefinitionNode,
   GraphQLError,
   Kind,
@@ -17,6 +18,7 @@ import {
   specifiedRules,
   TokenKind,
   validate,
+  visit,
 } from 'graphql'
 import { BrokerError } from '../../errors.ts'
 import type { Catalogue } from './catalogue.ts'
@@ -33,7 +35,7 @@ export type Operation = {
 
 export type Document = { operations: readonly Operation[]; size: number }
 
-export const bounds = { tokens: 10_000, nesting: 100, depth: 32, fields: 2_000 } as const
+export const bounds = { tokens: 10_000, nesting: 100, depth: 32, fields: 1_000 } as const
 
 const rules = [...new Set([...specifiedRules, ...recommendedRules])]
 
@@ -46,6 +48,7 @@ export function readDocument(catalogue: Catalogue, text: string): Document {
   const fragments = new Map<string, FragmentDefinitionNode>()
   const definitions: OperationDefinitionNode[] = []
   for (const definition of ast.definitions) {
+    refuseDirectives(definition)
     if (definition.kind === Kind.OPERATION_DEFINITION) definitions.push(definition)
     else if (definition.kind === Kind.FRAGMENT_DEFINITION) {
       fragments.set(definition.name.value, definition)
@@ -125,6 +128,21 @@ function parseBounded(text: string) {
   return syntax(() => parse(text, { noLocation: true, maxTokens: bounds.tokens + 1 }))
 }
 
+const knownDirectives = new Set(['skip', 'include'])
+
+/** What another directive does, only its server knows; it may change what runs. */
+function refuseDirectives(definition: DefinitionNode): void {
+  visit(definition, {
+    Directive: ({ name }) => {
+      if (!knownDirectives.has(name.value)) {
+        throw malformed(
+          `it has the directive @${name.value.slice(0, 60)}, and only @skip and @include are known`,
+        )
+      }
+    },
+  })
+}
+
 /**
  * Counts fields as an executor would meet them, fragments expanded each time they are spread: a small document can unfold
  * into billions. Also ends fragment cycles, by depth.
@@ -134,18 +152,18 @@ function countFields(
   fragments: ReadonlyMap<string, FragmentDefinitionNode>,
 ): void {
   let fields = 0
-  const visit = (set: SelectionSetNode, depth: number): void => {
+  const count = (set: SelectionSetNode, depth: number): void => {
     if (depth > bounds.depth) throw malformed(`it selects deeper than ${bounds.depth} levels`)
     for (const selection of set.selections) {
       fields += 1
       if (fields > bounds.fields) throw malformed(`it selects more than ${bounds.fields} fields`)
       if (selection.kind === Kind.FRAGMENT_SPREAD) {
         const fragment = fragments.get(selection.name.value)
-        if (fragment !== undefined) visit(fragment.selectionSet, depth + 1)
-      } else if (selection.selectionSet !== undefined) visit(selection.selectionSet, depth + 1)
+        if (fragment !== undefined) count(fragment.selectionSet, depth + 1)
+      } else if (selection.selectionSet !== undefined) count(selection.selectionSet, depth + 1)
     }
   }
-  visit(root, 0)
+  count(root, 0)
 }
 
 function assertValid(catalogue: Catalogue, ast: ReturnType<typeof parse>): void {
@@ -156,6 +174,9 @@ function assertValid(catalogue: Catalogue, ast: ReturnType<typeof parse>): void 
       hint: 'The broker knows the API by its schema, which an operator renews with `valetkey provider refresh`; ask for it with __type to see what there is.',
     })
   }
+  // graphql-js compares fields of one name in pairs, and gives up where that would take long.
+  if (error.message === 'Validation aborted.')
+    throw malformed('it selects the same fields too often')
   throw malformed(clean(error.message).replace(/\.$/, ''))
 }
 
