@@ -78,7 +78,7 @@ export function compile(
 
 function parseSchema(sdl: string): GraphQLSchema {
   try {
-    return buildSchema(sdl)
+    return buildSchema(sdl, { noLocation: true })
   } catch (cause) {
     throw new BrokerError(
       'malformed-request',
