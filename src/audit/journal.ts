@@ -3,14 +3,21 @@ import type { Clock } from '../context.ts'
 import type { Logger } from '../log.ts'
 import { group } from '../store/group.ts'
 import type { Store, Tx } from '../store/open.ts'
-import { appendUnderLock, type Draft, openAppender, unavailable, type Written } from './append.ts'
+import {
+  appendUnderLock,
+  type Draft,
+  isPolicyMoved,
+  openAppender,
+  unavailable,
+  type Written,
+} from './append.ts'
 import type { Head } from './chain.ts'
 import { keepCheckpoint, type Sign } from './checkpoint.ts'
 import { checked, type Entry } from './entry.ts'
 import { countRefusals, type Refusal } from './refusals.ts'
 
-export { isPolicyMoved } from './append.ts'
 export type { Entry } from './entry.ts'
+export { isPolicyMoved }
 
 export type Journal = {
   /** For a call that is about to leave. Rejects with `audit-unavailable`, or with what `isPolicyMoved` recognises. */
@@ -22,7 +29,7 @@ export type Journal = {
   /** Repetitions of one agent, reason, operation and connection are counted. Never rejects. */
   refuse(refusal: Refusal): Promise<void>
   head(): Head
-  /** False while the last group could not be written. */
+  /** False for some seconds after a group that could not be written; then only another one tells. */
   writable(): boolean
   /** The last thing before the store closes: writes what waits, and signs the head. */
   drain(): Promise<void>
@@ -35,6 +42,7 @@ const gatherMs = 1
 const answerMs = 3_000
 /** The next group goes on without a statement that takes longer: shorter than an answer, so that its own may be in time. */
 const statementMs = 2_500
+const pauseMs = 5_000
 /** Statements that may hang at once; each holds a connection. */
 const maxHanging = 4
 
@@ -54,7 +62,7 @@ export async function createJournal(options: {
   const refusals = countRefusals({ write: append, now: clock.now, log })
   let waiting = 0
   let hanging = 0
-  let failing = false
+  let failedAt: number | null = null
   let signed = 0
 
   await checkpoint()
@@ -72,7 +80,7 @@ export async function createJournal(options: {
     },
     refuse: refusals.refuse,
     head: appender.head,
-    writable: () => !failing,
+    writable: () => failedAt === null || performance.now() - failedAt > pauseMs,
     drain: async () => {
       clearInterval(minute)
       await refusals.flush()
@@ -111,13 +119,14 @@ export async function createJournal(options: {
 
   /** A statement that hangs is left to itself; should it succeed after all, its calls are recorded as not sent. */
   async function write(drafts: Waiting[]): Promise<Written[]> {
+    if (drafts.length === 0) return []
     if (hanging >= maxHanging) return drafts.map(() => tooLate())
     let abandoned = false
     const work = appender.write(drafts, () => abandoned)
     const results = await within(statementMs, work)
     if (results !== late) return report(results)
     abandoned = true
-    failing = true
+    failedAt = performance.now()
     hanging += 1
     log.error({ entries: drafts.length, hanging }, 'the audit log does not answer')
     void work.then((came) => {
@@ -130,12 +139,17 @@ export async function createJournal(options: {
   }
 
   function report(results: Written[]): Written[] {
-    failing = results.length > 0 && results.every(({ ok }) => !ok)
-    for (const result of results) {
-      if (!result.ok && result.error instanceof Error && result.error.cause instanceof Error) {
-        log.error({ err: result.error.cause.message }, 'an audit entry could not be written')
-      }
+    const failed = results.flatMap((result) =>
+      result.ok || isPolicyMoved(result.error) ? [] : [result.error],
+    )
+    if (failed.length > 0) {
+      const [first] = failed
+      log.error(
+        { entries: failed.length, why: rootOf(first) },
+        'audit entries could not be written',
+      )
     }
+    failedAt = failed.length > 0 && failed.length === results.length ? performance.now() : null
     return results
   }
 
@@ -162,6 +176,12 @@ export async function createJournal(options: {
       log.error({ err: error }, 'the head of the audit log could not be signed')
     }
   }
+}
+
+/** The database's own words: what wraps them repeats the whole statement. */
+function rootOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? rootOf(error.cause) : error.message
 }
 
 const late = Symbol('late')

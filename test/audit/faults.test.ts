@@ -61,8 +61,11 @@ describe.each(stores)('%s', (kind) => {
       expect(result).toMatchObject({ status: 'rejected', reason: { code: 'audit-unavailable' } })
     }
 
+    expect(journal.writable()).toBe(false)
+
     await letGo()
     expect(await journal.open(call(4), 1)).toMatchObject({ seq: expect.any(Number) })
+    expect(journal.writable()).toBe(true)
     const written = async () =>
       (await bodies(store)).map(({ kind, request, operator, outcome }) =>
         [kind, request ?? operator, outcome].join(' '),
