@@ -45,7 +45,8 @@ export function speaker(options: {
   columns: number | undefined
 }): Speak {
   const { out, err } = options
-  const width = (out.isTTY ? out.columns : undefined) ?? options.columns ?? Number.POSITIVE_INFINITY
+  // A terminal that does not know its width says 0.
+  const width = (out.isTTY && out.columns) || options.columns || Number.POSITIVE_INFINITY
   const say = (text: string) => err.write(`${text}\n`)
   const page = pageOn(out, width)
   const result: Speak['result'] = (value, show) => {
@@ -93,7 +94,7 @@ function pageOn(out: Stream, width: number): Page {
     table: (rows, columns) => {
       const titles = Object.keys(columns)
       const cells = rows.map((row) =>
-        Object.values(columns).map((read) => printable(read(row) ?? '-')),
+        Object.values(columns).map((read) => printable(read(row) || '-')),
       )
       for (const text of tabled(titles, cells, width, (title) => paint('dim', title, out)))
         line(text)

@@ -1,6 +1,6 @@
 /** Runs the real CLI in a process of its own, with a home and an environment that are nobody's. */
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -54,4 +54,60 @@ export async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'valetkey-cli-'))
   afterAll(() => rm(path, { recursive: true, force: true }))
   return path
+}
+
+export type Served = {
+  agentUrl: string
+  operatorUrl: string
+  /** The one-time code of the first operator. */
+  code: string
+  /** Everything it has said so far. */
+  said(): string
+  stop(): Promise<number | null>
+}
+
+/** `valetkey serve` on ports of its own, in a folder of its own. Stopped after the file. */
+export async function serve(directory: string): Promise<Served> {
+  const args = [
+    'serve',
+    '--data',
+    join(directory, 'data'),
+    '--agent-port',
+    '0',
+    '--operator-port',
+    '0',
+  ]
+  const child = spawn(process.execPath, [bin, ...args], {
+    env: { PATH: process.env['PATH'], HOME: directory },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+  const stop = () => {
+    child.kill('SIGTERM')
+    return ended
+  }
+  afterAll(stop)
+  let said = ''
+  const ready = new Promise<void>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        said += text
+        if (said.includes('Set-up mode')) resolve()
+      })
+    }
+    void ended.then((code) => reject(new Error(`serve ended with ${code}: ${said}`)))
+  })
+  await ready
+  const found = (pattern: RegExp) => {
+    const [, text] = pattern.exec(said) ?? []
+    if (text === undefined) throw new Error(`serve did not say ${pattern}: ${said}`)
+    return text
+  }
+  return {
+    agentUrl: found(/agents +(\S+)/),
+    operatorUrl: found(/operators +(\S+)/),
+    code: (await readFile(found(/\(in the file (.+)\)/), 'utf8')).trim(),
+    said: () => said,
+    stop,
+  }
 }

@@ -66,7 +66,7 @@ function filtered(command: Command): Command {
 /** A log is read line by line, so its lines keep one form whatever the width. */
 function lineOf(entry: Entry): string {
   const parts = [entry.at, entry.kind.padEnd(8), ...columnsOf(entry)]
-  return `${String(entry.seq).padStart(6)}  ${parts.filter(Boolean).join('  ')}`
+  return `${String(entry.seq).padStart(6)}  ${parts.filter(Boolean).join('  ')}`.trimEnd()
 }
 
 function columnsOf(entry: Entry): (string | undefined)[] {

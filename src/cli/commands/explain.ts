@@ -1,16 +1,19 @@
 /** `explain`: the verdict on a call that is not made. Ends with 1 when the call would be refused. */
 import type { Command } from 'commander'
-import { onTerminal, readSecret } from '../ask.ts'
+import { readSecret } from '../ask.ts'
 import { agents, type Cli } from '../cli.ts'
 import { answerOf, record, refusal } from '../client.ts'
 import { example } from '../example.ts'
 import { usage } from '../failure.ts'
+import { readName } from '../names.ts'
+import type { Page } from '../speak.ts'
 
 type Options = { query: string; variables?: string; tokenFile?: string }
 
 export function explainCommand(program: Command, cli: Cli): void {
   const explain = program
-    .command('explain <connection>')
+    .command('explain')
+    .argument('<connection>', 'which connection it would use', readName)
     .description('say whether a call would be allowed, and why; nothing is sent upstream')
     .requiredOption('--query <graphql>', 'the GraphQL document')
     .option('--variables <json>', 'its variables')
@@ -27,7 +30,7 @@ async function explained(cli: Cli, connection: string, options: Options): Promis
   const variables = options.variables === undefined ? undefined : readVariables(options.variables)
   const capability = await presented(cli, options)
   const plane = await agents(cli)
-  const path = `/explain/${encodeURIComponent(connection)}/graphql/v2`
+  const path = `/explain/${connection}/graphql/v2`
   const response = await answerOf(plane, path, {
     method: 'POST',
     bearer: capability,
@@ -36,15 +39,13 @@ async function explained(cli: Cli, connection: string, options: Options): Promis
   })
   if (!response.ok) throw await refusal(plane, response)
   const verdict = record(await response.json()) ?? {}
-  cli.speak.result(verdict, (page) => page.facts(factsOf(verdict)))
+  cli.speak.result(verdict, (page) => show(page, verdict))
   cli.endWith(verdict['verdict'] === 'allow' ? 0 : 1)
 }
 
 async function presented({ settings }: Cli, options: Options): Promise<string> {
   if (options.tokenFile === undefined && settings.capability !== undefined)
     return settings.capability
-  if (options.tokenFile === undefined && onTerminal())
-    return await readSecret('Capability', undefined)
   return await readSecret('Capability', options.tokenFile)
 }
 
@@ -63,11 +64,34 @@ function parsed(text: string): unknown {
   }
 }
 
-function factsOf(verdict: Readonly<Record<string, unknown>>): Record<string, string | undefined> {
-  return Object.fromEntries(
-    Object.entries(verdict).map(([name, value]) => [
-      name.replaceAll('_', ' '),
-      typeof value === 'string' ? value : JSON.stringify(value),
-    ]),
+function show(page: Page, verdict: Readonly<Record<string, unknown>>): void {
+  const { operations, refused: _, ...facts } = verdict
+  page.facts(
+    Object.fromEntries(
+      Object.entries(facts).map(([name, value]) => [name.replaceAll('_', ' '), plain(value)]),
+    ),
   )
+  for (const operation of records(operations)) {
+    page.line('')
+    page.facts({ operation: plain(operation['operation']), effects: plain(operation['effects']) })
+    const resources = records(operation['resources'])
+    if (resources.length === 0) continue
+    page.table(resources, {
+      ARGUMENT: (one) => plain(one['argument']),
+      KIND: (one) => plain(one['kind']),
+      ID: (one) => plain(one['id']),
+      'LIVES IN': (one) => plain(one['found'] ?? one['unresolved']),
+    })
+  }
+}
+
+function records(value: unknown): Record<string, unknown>[] {
+  const all: unknown[] = Array.isArray(value) ? value : []
+  return all.map(record).filter((one) => one !== undefined)
+}
+
+function plain(value: unknown): string | undefined {
+  if (value === undefined || typeof value === 'string') return value
+  if (Array.isArray(value)) return value.map(plain).join(' ')
+  return JSON.stringify(value)
 }

@@ -46,19 +46,19 @@ function showCommand(noun: Command, cli: Cli): void {
           hint: `There are: ${providers.map((provider) => provider.name).join(', ')}.`,
         })
       }
-      cli.speak.result(one, (page) => {
+      const bound = (mode: 'owns' | 'sees') =>
+        one.kinds.flatMap(({ kind, bind }) => (bind === mode ? kind : [])).join(' ')
+      cli.speak.result(one, (page) =>
         page.facts({
           provider: one.name,
           engine: one.engine,
           'base URL': one.base_url,
           placements: one.placements.join(' '),
-        })
-        page.line('')
-        page.table(one.kinds, {
-          KIND: ({ kind }) => kind,
-          'AN ENVIRONMENT': ({ bind }) => (bind === null ? 'reaches it through another' : bind),
-        })
-      })
+          'can be owned': bound('owns'),
+          'can be seen': bound('sees'),
+          locates: `${one.kinds.length} kinds of resources`,
+        }),
+      )
     })
   example(command, 'valetkey provider show railway')
 }

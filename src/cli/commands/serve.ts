@@ -1,7 +1,9 @@
 /** `serve` and `demo`: start what lies outside the CLI. Flags become the settings of the same name; nothing else. */
 import type { Command } from 'commander'
+import { BrokerError } from '../../errors.ts'
 import type { Cli } from '../cli.ts'
 import { example } from '../example.ts'
+import { Failure } from '../failure.ts'
 
 type ServeOptions = {
   data?: string
@@ -31,7 +33,7 @@ export function serveCommands(program: Command, cli: Cli): void {
     .option('--tls-cert <file>', 'certificate for both planes (VALETKEY_TLS_CERT)')
     .option('--tls-key <file>', 'its key (VALETKEY_TLS_KEY)')
     .option('--master-key-file <file>', 'what seals every secret (VALETKEY_MASTER_KEY_FILE)')
-    .action((options: ServeOptions) => cli.start.serve(overrides(options)))
+    .action((options: ServeOptions) => started(cli.start.serve(overrides(options))))
   example(serve, 'valetkey serve --data ./broker')
 
   const demo = program
@@ -42,6 +44,17 @@ export function serveCommands(program: Command, cli: Cli): void {
       cli.endWith(code === 0 ? 0 : 1)
     })
   example(demo, 'valetkey demo')
+}
+
+/** A broker that cannot start says why in a sentence; only what nobody foresaw keeps its stack. */
+async function started(serving: Promise<void>): Promise<void> {
+  try {
+    await serving
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof TypeError) throw error
+    const hint = error instanceof BrokerError ? error.facts.hint : undefined
+    throw new Failure('start-failed', error.message, { hint })
+  }
 }
 
 function overrides(options: ServeOptions): Record<string, string> {
