@@ -70,12 +70,20 @@ export const identified: MiddlewareHandler<OperatorEnv> = async (c, next) => {
 
 export function bounded(ctx: Pick<Context, 'config'>): MiddlewareHandler<OperatorEnv> {
   const maxSize = ctx.config.limits.bodyBytes
-  return bodyLimit({
+  const limit = bodyLimit({
     maxSize,
     onError: () => {
       throw new BrokerError('payload-too-large', `The body is larger than ${maxSize} bytes.`)
     },
   })
+  return (c, next) => {
+    // The limit copies a request that does not say how long it is, and the Node adapter's cannot be copied.
+    const { url, method, headers, body, signal } = c.req.raw
+    if (body !== null) {
+      c.req.raw = new Request(url, { method, headers, body, signal, duplex: 'half' })
+    }
+    return limit(c, next)
+  }
 }
 
 /** A browser says whose page it is; only the console's own may ask. The session is no cookie, so this is a second net. */
