@@ -1,5 +1,6 @@
 /** The admin route that says how the broker stands. Counts and names, no content. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { storedHead } from '../../audit/export.ts'
 import type { Context } from '../../context.ts'
 import { isHealthy } from '../../vault/health.ts'
 import { version } from '../../version.ts'
@@ -30,7 +31,7 @@ const show = createRoute({
 })
 
 export function statusRoutes(ctx: Context) {
-  return operatorApp().openapi(show, (c) => {
+  return operatorApp().openapi(show, async (c) => {
     const policy = ctx.realm.now()
     return c.json(
       {
@@ -40,7 +41,7 @@ export function statusRoutes(ctx: Context) {
         public_url: ctx.publicUrl,
         console_url: ctx.consoleUrl,
         policy_version: policy.version,
-        audit: ctx.journal.head(),
+        audit: await storedHead(ctx.db),
         environments: policy.environments.size,
         scopes: policy.scopes.size,
         agents: policy.agents.size,
