@@ -6,11 +6,11 @@ import {
   type FieldNode,
   type GraphQLField,
   type GraphQLNamedType,
+  type GraphQLObjectType,
   type GraphQLSchema,
   getArgumentValues,
   getNamedType,
-  isCompositeType,
-  isInterfaceType,
+  isAbstractType,
   isObjectType,
   Kind,
   type SelectionSetNode,
@@ -109,7 +109,8 @@ function judgeRoot(
   const owned = walk.resources.some(
     ({ role, kind }) => role === 'target' && walk.catalogue.inEnvironment.has(kind),
   )
-  descend(walk, getNamedType(field.type), node.selectionSet, owned ? 'owned' : 'seen')
+  const below = entered(walk.catalogue, getNamedType(field.type), owned ? 'owned' : 'seen')
+  select(walk, below, node.selectionSet)
   return {
     name,
     own: [...own],
@@ -123,59 +124,76 @@ function judgeRoot(
   }
 }
 
-/** Everything selected below a field of type `type`. */
-function descend(
+/** An object type that may stand at a position of the answer, with how far it is from what the environment owns. */
+type Standing = { type: GraphQLObjectType; reached: Reached }
+
+/** The object types that a field of type `type` can answer with, seen from where the field stands. */
+function entered(catalogue: Catalogue, type: GraphQLNamedType, from: Reached): Standing[] {
+  return objectTypes(catalogue.schema, type).map((one) => ({
+    type: one,
+    reached: enter(catalogue, one.name, from),
+  }))
+}
+
+/** Fields are judged on the object types that can answer them, however many interfaces they are selected through. */
+function select(
   walk: Walk,
-  type: GraphQLNamedType,
+  standings: readonly Standing[],
   set: SelectionSetNode | undefined,
-  from: Reached,
 ): void {
-  if (set === undefined || !isCompositeType(type)) return
-  const reached = enter(walk.catalogue, type.name, from)
-  for (const selection of set.selections) {
-    if (selection.kind === Kind.FIELD) visit(walk, type, selection, reached)
-    else if (selection.kind === Kind.INLINE_FRAGMENT) {
-      const condition = selection.typeCondition?.name.value
-      descend(
-        walk,
-        typeNamed(walk.catalogue.schema, condition) ?? type,
-        selection.selectionSet,
-        reached,
-      )
-    } else {
-      const fragment = walk.operation.fragments.get(selection.name.value)
-      if (fragment === undefined) continue
-      const condition = fragment.typeCondition.name.value
-      descend(
-        walk,
-        typeNamed(walk.catalogue.schema, condition) ?? type,
-        fragment.selectionSet,
-        reached,
-      )
+  for (const selection of set?.selections ?? []) {
+    if (selection.kind === Kind.FIELD) {
+      if (selection.name.value === '__typename') continue
+      const below = standings.flatMap((standing) => visit(walk, standing, selection))
+      select(walk, distinct(below), selection.selectionSet)
+      continue
     }
+    const fragment =
+      selection.kind === Kind.INLINE_FRAGMENT
+        ? selection
+        : walk.operation.fragments.get(selection.name.value)
+    if (fragment === undefined) continue
+    const condition = fragment.typeCondition?.name.value
+    select(walk, narrowed(walk, standings, condition), fragment.selectionSet)
   }
 }
 
-function visit(walk: Walk, parent: GraphQLNamedType, node: FieldNode, reached: Reached): void {
+/** Each once, or interfaces within interfaces would multiply. */
+function distinct(standings: readonly Standing[]): Standing[] {
+  return [...new Map(standings.map((one) => [`${one.type.name} ${one.reached}`, one])).values()]
+}
+
+/** Those to which a fragment applies. One that can apply to none is judged all the same, as if it led out. */
+function narrowed(
+  walk: Walk,
+  standings: readonly Standing[],
+  condition: string | undefined,
+): readonly Standing[] {
+  const type = condition === undefined ? undefined : walk.catalogue.schema.getType(condition)
+  if (type === undefined) return standings
+  const types = objectTypes(walk.catalogue.schema, type)
+  const fitting = standings.filter((standing) => types.includes(standing.type))
+  return fitting.length > 0 ? fitting : types.map((one) => ({ type: one, reached: 'out' }))
+}
+
+function objectTypes(schema: GraphQLSchema, type: GraphQLNamedType): readonly GraphQLObjectType[] {
+  if (isObjectType(type)) return [type]
+  return isAbstractType(type) ? schema.getPossibleTypes(type) : []
+}
+
+/** Notes a field, and says where its selection stands. */
+function visit(walk: Walk, { type, reached }: Standing, node: FieldNode): Standing[] {
   const name = node.name.value
-  if (name === '__typename') return
-  const field =
-    isObjectType(parent) || isInterfaceType(parent) ? parent.getFields()[name] : undefined
-  if (field === undefined) throw unknownField(`${parent.name}.${name}`)
-  const coordinate = `${parent.name}.${name}`
+  const coordinate = `${type.name}.${name}`
+  const field = type.getFields()[name]
+  if (field === undefined) throw unknownField(coordinate)
   walk.coordinates.add(coordinate)
-  noteField(walk, parent.name, name, reached)
-  // A rule on an object's field holds as well when the field is selected through an interface.
-  if (isInterfaceType(parent)) {
-    for (const possible of walk.catalogue.schema.getPossibleTypes(parent)) {
-      noteEffects(walk, `${possible.name}.${name}`)
-    }
-  }
+  noteField(walk, type.name, name, reached)
   const given = readArguments(walk, coordinate, field, node)
   if (given.unknown) walk.mustName.set(coordinate, 'unknown')
   if (given.untyped) walk.effects.add('destructive')
   const strays = fieldRule(walk.catalogue, coordinate)?.elsewhere === true
-  descend(walk, getNamedType(field.type), node.selectionSet, strays ? 'out' : reached)
+  return entered(walk.catalogue, getNamedType(field.type), strays ? 'out' : reached)
 }
 
 function noteField(walk: Walk, type: string, name: string, reached: Reached): void {
@@ -257,10 +275,6 @@ function valuesAt(value: unknown, path: readonly string[]): unknown[] {
   if (key === undefined) return [value]
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return []
   return valuesAt(Reflect.get(value, key), rest)
-}
-
-function typeNamed(schema: GraphQLSchema, name: string | undefined): GraphQLNamedType | undefined {
-  return name === undefined ? undefined : schema.getType(name)
 }
 
 function unknownField(name: string): BrokerError {
