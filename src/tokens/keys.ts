@@ -74,11 +74,8 @@ export async function openSigningKeys(options: {
 
   async function read(): Promise<void> {
     const rows = await store.db.select().from(signingKeys)
-    const next = await Promise.all(rows.map((row) => keys.get(row.kid) ?? importRow(row)))
-    const retired = new Map(rows.map((row) => [row.kid, row.retiredAt?.getTime() ?? null]))
-    keys = new Map(
-      next.map((key) => [key.kid, { ...key, retiredAt: retired.get(key.kid) ?? null }]),
-    )
+    const next = await Promise.all(rows.map((row) => keyOf(row, keys.get(row.kid)?.verify)))
+    keys = new Map(next.map((key) => [key.kid, key]))
     for (const kid of opened.keys()) if (!keys.has(kid)) opened.delete(kid)
     readAt = clock.now()
   }
@@ -168,7 +165,8 @@ export async function openSigningKeys(options: {
 
 const PublicJwk = z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string() })
 
-async function importRow(row: typeof signingKeys.$inferSelect): Promise<Key> {
+/** Everything but the key itself may have changed since it was read: it retires, and it is sealed anew. */
+async function keyOf(row: typeof signingKeys.$inferSelect, known?: CryptoKey): Promise<Key> {
   const jwk = PublicJwk.parse(row.publicJwk)
   return {
     kid: row.kid,
@@ -177,7 +175,7 @@ async function importRow(row: typeof signingKeys.$inferSelect): Promise<Key> {
     retiredAt: row.retiredAt?.getTime() ?? null,
     sealed: row.sealed,
     jwk,
-    verify: await importKey(jwk),
+    verify: known ?? (await importKey(jwk)),
   }
 }
 

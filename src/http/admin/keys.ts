@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from '../../context.ts'
 import { listSigningKeys } from '../../tokens/keys.ts'
+import { rotateMaster } from '../../vault/master.ts'
 import { editor, gives, operatorApp, takes } from './operator.ts'
 
 const KeyShown = z
@@ -19,16 +20,20 @@ const list = createRoute({
   responses: { 200: gives(z.object({ keys: z.array(KeyShown) }), 'Every key, by its id') },
 })
 
-const purposes = { signing: 'capability', audit: 'audit' } as const
+const Which = z.enum(['signing', 'audit', 'master'])
 
 const rotate = createRoute({
   method: 'post',
   path: '/admin/keys/rotate',
-  request: { body: takes(z.strictObject({ which: z.enum(['signing', 'audit']) })) },
+  request: { body: takes(z.strictObject({ which: Which })) },
   responses: {
     200: gives(
-      z.object({ which: z.enum(['signing', 'audit']), kid: z.string() }),
-      'A new key signs; what the old one signed stays valid until it expires',
+      z.object({
+        which: Which,
+        kid: z.string(),
+        resealed: z.int().describe('How many sealed values moved to the new master key.'),
+      }),
+      'A new key is in use; what the old one signed stays valid until it expires',
     ),
   },
 })
@@ -51,14 +56,20 @@ export function keyRoutes(ctx: Context) {
     .openapi(rotate, async (c) => {
       const by = editor(c)
       const { which } = c.req.valid('json')
-      const { kid } = await ctx.signing.rotate(purposes[which])
+      const rotated = await rotateKey(ctx, which)
       await ctx.journal.append({
         kind: 'change',
         operator: by.name,
         request: c.get('requestId'),
         outcome: 'ok',
-        facts: { what: 'key.rotate', purpose: purposes[which], kid },
+        facts: { what: 'key.rotate', which, ...rotated },
       })
-      return c.json({ which, kid }, 200)
+      return c.json({ which, ...rotated }, 200)
     })
+}
+
+async function rotateKey(ctx: Context, which: z.infer<typeof Which>) {
+  if (which === 'master') return rotateMaster(ctx)
+  const { kid } = await ctx.signing.rotate(which === 'signing' ? 'capability' : 'audit')
+  return { kid, resealed: 0 }
 }

@@ -1,9 +1,13 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { mint } from '../../../src/tokens/mint.ts'
 import { verifyCapability } from '../../../src/tokens/verify.ts'
 import { stores } from '../../support/stores.ts'
-import { addScope, agentNamed, auditLog, newAgent } from '../../tokens/broker.ts'
+import { addScope, agentNamed, auditLog, brokerOn, newAgent } from '../../tokens/broker.ts'
 import { operatorPlane } from './signed-in.ts'
 
 const Key = z.strictObject({
@@ -55,7 +59,7 @@ describe.each(stores)('/admin/keys on %s', (kind) => {
     expect(entries.find((entry) => JSON.stringify(entry).includes(kid))).toMatchObject({
       kind: 'change',
       operator: 'ada',
-      facts: { what: 'key.rotate', purpose: 'capability', kid },
+      facts: { what: 'key.rotate', which: 'signing', kid },
     })
   })
 
@@ -63,6 +67,42 @@ describe.each(stores)('/admin/keys on %s', (kind) => {
     const response = await plane.admin('POST', '/admin/keys/rotate', { which: 'audit' })
     expect(response.status).toBe(200)
     expect((await list()).filter((key) => key.purpose === 'audit')).toHaveLength(2)
+  })
+
+  it('rotates the master key in its own file: every value moves, and the old key goes', async () => {
+    const own = await operatorPlane(kind)
+    const folder = await mkdtemp(join(tmpdir(), 'valetkey-'))
+    const path = join(folder, 'master.key')
+    const old = Buffer.from(own.ctx.masterKey).toString('base64')
+    await writeFile(path, old, { mode: 0o600 })
+    own.ctx.config.masterKey = { kind: 'file', path, create: false }
+    own.ctx.config.store = { kind: 'embedded', directory: folder }
+    const [before] = own.ctx.keyring.kids
+
+    const response = await own.admin('POST', '/admin/keys/rotate', { which: 'master' })
+    const { kid, resealed } = await own.told(
+      z.object({ kid: z.string(), resealed: z.int() }),
+      response,
+    )
+    expect(resealed).toBe(2)
+    expect(kid).not.toBe(before)
+    expect(own.ctx.keyring.kids).toEqual([kid])
+    const file = await readFile(path, 'utf8')
+    await rm(folder, { recursive: true })
+    expect(file).not.toContain(old)
+
+    const replica = await brokerOn(own.ctx.store, Buffer.from(file.trim(), 'base64'))
+    for (const ctx of [own.ctx, replica]) await ctx.signing.current('audit')
+  })
+
+  it('moves nothing when the master key is shared and no new one was given', async () => {
+    const config = plane.ctx.config
+    config.masterKey = { kind: 'value', value: 'the tests gave it to the keyring' }
+    const response = await plane.admin('POST', '/admin/keys/rotate', { which: 'master' })
+    expect(await plane.codeOf(response)).toBe('409 conflict')
+    plane.ctx.keyring.replace([randomBytes(32), plane.ctx.masterKey])
+    const again = await plane.admin('POST', '/admin/keys/rotate', { which: 'master' })
+    expect(again.status).toBe(200)
   })
 
   it('refuses to rotate what it does not know', async () => {
