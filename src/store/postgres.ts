@@ -2,6 +2,7 @@
 import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres, { type Options, type ParameterOrJSON, type Sql } from 'postgres'
 import { databaseNow } from './clock.ts'
+import { dialer } from './dialer.ts'
 import { migrate } from './migrate.ts'
 import type { Store } from './open.ts'
 import * as schema from './schema.ts'
@@ -9,17 +10,12 @@ import * as schema from './schema.ts'
 const connectSeconds = 5
 const poolSize = 10
 
+/** How long a server may owe an answer before the connection is cut. Serving statements end long before, by themselves. */
+const silence = { serving: 12_000, migrating: 600_000 }
+
 export async function openPostgres(url: string): Promise<Store> {
-  const { pooled } = await examine(url)
-  const client = clientFor(url, pooled ? throughPooler : direct)
-  const store = postgresStore(client)
-  try {
-    await migrate(store.db)
-    return store
-  } catch (error) {
-    await store.close()
-    throw error
-  }
+  const { pooled } = await prepare(url)
+  return postgresStore(clientFor(url, silence.serving, pooled ? throughPooler : direct))
 }
 
 /** What a pooler may not pass on: the names of prepared statements, and settings given when a connection starts. */
@@ -27,9 +23,10 @@ const throughPooler = { prepare: false } satisfies Settings
 const direct = {
   prepare: true,
   connection: {
-    statement_timeout: 30_000,
-    lock_timeout: 10_000,
-    idle_in_transaction_session_timeout: 30_000,
+    application_name: 'valetkey',
+    statement_timeout: 8_000,
+    lock_timeout: 5_000,
+    idle_in_transaction_session_timeout: 10_000,
   },
 } satisfies Settings
 
@@ -37,41 +34,59 @@ const bigint = { to: 20, from: [20], parse: Number, serialize: String }
 type Types = { bigint: number }
 type Settings = Omit<Options<{ bigint: typeof bigint }>, 'types'>
 
-function clientFor(url: string, options: Settings): Sql<Types> {
-  return postgres(url, {
+function clientFor(url: string, silenceMs: number, settings: Settings): Sql<Types> {
+  const options = {
     max: poolSize,
     connect_timeout: connectSeconds,
     onnotice: () => {},
     connection: { application_name: 'valetkey' },
+    socket: dialer(silenceMs),
     types: { bigint },
-    ...options,
-  })
+    ...settings,
+  }
+  try {
+    return postgres(url, options)
+  } catch {
+    // The error quotes the address, and with it the password.
+    throw new Error(
+      'DATABASE_URL cannot be read: it should look like postgres://USER:PASSWORD@HOST:5432/DATABASE',
+    )
+  }
 }
 
-/** Refuses a server that is too old, or that acknowledges what it has not yet stored. */
-async function examine(url: string): Promise<{ pooled: boolean }> {
-  const client = clientFor(url, { max: 1, prepare: false })
+/** Over a connection of its own: a migration may take longer than any statement that serves. */
+async function prepare(url: string): Promise<{ pooled: boolean }> {
+  const client = clientFor(url, silence.migrating, { max: 1, prepare: false })
   try {
-    const rows = await client<{ pid: number; version: number; commit: string }[]>`
-      select pg_backend_pid() as pid, current_setting('server_version_num')::int as version,
-        current_setting('synchronous_commit') as commit`
-    const [server] = rows
-    if (server === undefined) throw new Error('The database did not answer')
-    if (server.version < 140_000) {
-      throw new Error(
-        `The database is PostgreSQL ${Math.floor(server.version / 10_000)}: Valetkey needs 14 or newer`,
-      )
-    }
-    if (server.commit === 'off') {
-      throw new Error(
-        'The database has synchronous_commit=off, so it could forget what it acknowledged: set it to on for this role or database',
-      )
-    }
-    // A pooler invents the process id that it tells its clients.
-    return { pooled: rows.state.pid !== server.pid }
+    const found = await examine(client)
+    await migrate(drizzle(client, { schema }))
+    return found
   } finally {
     await client.end({ timeout: connectSeconds })
   }
+}
+
+/** Refuses a server that is too old, or that acknowledges what it has not yet stored. */
+async function examine(client: Sql<Types>): Promise<{ pooled: boolean }> {
+  const rows = await client<{ pid: number; version: number; commit: string }[]>`
+    select pg_backend_pid() as pid, current_setting('server_version_num')::int as version,
+      current_setting('synchronous_commit') as commit`
+  const [server] = rows
+  if (server === undefined) throw new Error('The database did not answer')
+  const refusal = unfit(server)
+  if (refusal !== null) throw new Error(refusal)
+  // A pooler invents the process id that it tells its clients.
+  return { pooled: rows.state.pid !== server.pid }
+}
+
+export function unfit(server: { version: number; commit: string }): string | null {
+  if (server.version < 140_000) {
+    return `The database is PostgreSQL ${Math.floor(server.version / 10_000)}: Valetkey needs 14 or newer`
+  }
+  if (server.commit === 'off') {
+    return 'The database has synchronous_commit=off, so it could forget what it acknowledged: set it to on for this role or database'
+  }
+  return null
 }
 
 function postgresStore(client: Sql<Types>): Store {
