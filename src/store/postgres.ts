@@ -9,6 +9,8 @@ import * as schema from './schema.ts'
 
 const connectSeconds = 5
 const poolSize = 10
+/** After a connection was lost the driver waits for it in vain when it closes. */
+const closeSeconds = 2
 
 /** How long a server may owe an answer before the connection is cut. Serving statements end long before, by themselves. */
 const silence = { serving: 12_000, migrating: 600_000 }
@@ -62,7 +64,7 @@ async function prepare(url: string): Promise<{ pooled: boolean }> {
     await migrate(drizzle(client, { schema }))
     return found
   } finally {
-    await client.end({ timeout: connectSeconds })
+    await client.end({ timeout: closeSeconds })
   }
 }
 
@@ -102,6 +104,6 @@ function postgresStore(client: Sql<Types>): Store {
       return unlisten
     },
     now: () => databaseNow(run),
-    close: () => client.end({ timeout: connectSeconds }),
+    close: () => client.end({ timeout: closeSeconds }),
   }
 }

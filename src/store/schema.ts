@@ -98,6 +98,20 @@ export const connections = pgTable('connections', {
   updatedAt: at('updated_at').notNull(),
 })
 
+/** Secrets that a connection had before. They are never used again, only looked for in what an upstream answers. */
+export const formerSecrets = pgTable(
+  'former_secrets',
+  {
+    connection: text()
+      .notNull()
+      .references(() => connections.name, { onDelete: 'cascade' }),
+    version: integer().notNull(),
+    /** JWE bound to the connection's row. */
+    sealed: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.connection, table.version] })],
+)
+
 export const bindings = pgTable(
   'bindings',
   {
