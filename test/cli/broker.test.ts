@@ -15,7 +15,7 @@ let broker: Served
 beforeAll(async () => {
   railway = await startSimulatedRailway()
   broker = await serve(config)
-}, 60_000)
+})
 afterAll(() => railway.close())
 
 type More = { stdin?: string; env?: Record<string, string>; config?: string }

@@ -42,7 +42,7 @@ test('every command has help that ends with an example of itself', async () => {
   for (const [command, help] of helps) {
     expect(help.split('\nExample:\n')[1], command).toContain(`valetkey ${command}`)
   }
-}, 60_000)
+})
 
 test('a command line that cannot be used ends with 2 and says why on stderr alone', async () => {
   const cases: [string[], RegExp][] = [
@@ -86,7 +86,7 @@ test('a command line that cannot be used ends with 2 and says why on stderr alon
     expect(ended, args.join(' ')).toMatchObject({ code: 2, stdout: '' })
     expect(ended.stderr, args.join(' ')).toMatch(why)
   }
-}, 60_000)
+})
 
 test('a secret as an argument is refused before anything is done, and is not repeated', async () => {
   const cases = [

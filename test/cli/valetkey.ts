@@ -4,7 +4,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll } from 'vitest'
+import { afterAll, vi } from 'vitest'
+
+// Each call starts a process, and a busy machine may take seconds for that.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 export const bin = fileURLToPath(new URL('../../src/bin.js', import.meta.url))
 
