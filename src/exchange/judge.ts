@@ -11,7 +11,7 @@ import type { Provider, Reading } from '../providers/provider.ts'
 import { providerNamed } from '../providers/registry.ts'
 import type { ConnectionPolicy, Snapshot } from '../realm/realm.ts'
 import { readTarget, type Target } from './call.ts'
-import { locate, type Where } from './locate.ts'
+import { locateAll, type Where } from './locate.ts'
 
 /** A call that was read: the part of a Reading that goes on. */
 export type ReadCall = Extract<Reading, { kind: 'call' }>
@@ -56,7 +56,7 @@ export async function judge(ctx: Context, where: Where, reading: ReadCall): Prom
   const { policy, provider, capability } = where
   const permitted = permits(where, operations)
   if (permitted.verdict === 'deny') return { verdict: permitted, sites: [] }
-  const sites = await Promise.all(operations.map((one) => locate(ctx, where, one)))
+  const sites = await locateAll(ctx, where, operations)
   const boundaries = { name: provider.name, ownable: ownable(provider) }
   const placed = firstDenial(
     operations.map((one, i) =>

@@ -47,14 +47,30 @@ const memory = perContext(() => ({
   quota: new Map<string, { share: number; until: number }>(),
 }))
 
-/** Where the resources of one operation live. What destroys is located afresh; the rest may be seconds old. */
-export async function locate(ctx: Context, where: Where, operation: Operation): Promise<Site[]> {
+/**
+ * Where the resources of each operation of a call live, out of one budget. What destroys is located afresh; the rest may be
+ * seconds old.
+ */
+export async function locateAll(
+  ctx: Context,
+  where: Where,
+  operations: readonly Operation[],
+): Promise<Site[][]> {
+  const spent = budget(ctx)
+  return Promise.all(operations.map((one) => locate(ctx, where, one, spent)))
+}
+
+async function locate(
+  ctx: Context,
+  where: Where,
+  operation: Operation,
+  spent: Budget,
+): Promise<Site[]> {
   if (operation.resources.length === 0) return []
   const pinned = operation.resources
     .filter(({ kind, role }) => kind === 'environment' && role === 'target')
     .map(({ id }) => id)
   const fresh = !ordinary(operation.effects)
-  const spent = budget(ctx)
   return Promise.all(
     operation.resources.map(async (resource) => ({
       resource,
@@ -122,7 +138,7 @@ function remembered(
   return searching
 }
 
-/** What one operation may still spend on look-ups. */
+/** What one call may still spend on look-ups. */
 type Budget = { late: number; left: number }
 
 function budget(ctx: Context): Budget {
@@ -186,6 +202,7 @@ async function look(
     if (answer.kind === 'rejected') {
       return { ok: false, why: 'the upstream does not show it to this connection', final: true }
     }
+    if (answer.kind === 'absent') return { ok: false, why: answer.why, final: true }
     return unanswered(answer.why)
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error

@@ -17,7 +17,7 @@ export async function learnSchema(
 ): Promise<Learned> {
   const answer = await ask(ctx, { ...asking, provider }, provider.introspection.document)
   if (answer.kind === 'rejected') throw credentialRejected(asking.target)
-  if (answer.kind === 'failed') throw unlearned(asking.target.name, answer.why)
+  if (answer.kind !== 'data') throw unlearned(asking.target.name, answer.why)
   const sdl = provider.introspection.toSdl(answer.data)
   provider.compile(sdl)
   return { hash: createHash('sha256').update(sdl).digest('hex'), sdl }

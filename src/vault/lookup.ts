@@ -20,6 +20,8 @@ export type Asking = {
 type Answer =
   | { kind: 'data'; data: unknown }
   | { kind: 'rejected' }
+  /** The upstream's own word that there is no such thing, which holds for a while; a failure may pass at once. */
+  | { kind: 'absent'; why: string }
   | { kind: 'failed'; why: string }
 
 /** How long one answer may take, and who wants to see its headers. */
@@ -59,11 +61,22 @@ export async function ask(
   if (provider.rejectsCredential(status, answer)) return { kind: 'rejected' }
   if (status !== 200) return { kind: 'failed', why: `the upstream answered ${status}` }
   if (answer === undefined) return { kind: 'failed', why: 'the upstream did not answer with JSON' }
-  if (answer.errors !== undefined)
-    return { kind: 'failed', why: 'the upstream answered with errors' }
+  if (answer.errors !== undefined) {
+    return saysNotFound(answer.errors)
+      ? { kind: 'absent', why: 'the upstream does not have it' }
+      : { kind: 'failed', why: 'the upstream answered with errors' }
+  }
   return answer.data == null
     ? { kind: 'failed', why: 'the upstream answered nothing' }
     : { kind: 'data', data: answer.data }
+}
+
+function saysNotFound(errors: unknown): boolean {
+  return (
+    Array.isArray(errors) &&
+    errors.length > 0 &&
+    errors.every((error) => /^[\w ]{1,60} not found$/i.test(String(error?.message)))
+  )
 }
 
 function parse(body: Uint8Array): { data?: unknown; errors?: unknown } | undefined {
