@@ -10,7 +10,13 @@ import type { Speak } from './speak.ts'
 /** What lives outside this folder and is loaded only when it is asked for. */
 export type Start = {
   serve(overrides: Readonly<Record<string, string>>): Promise<void>
-  demo(options: { json: boolean }): Promise<number>
+  demo(options: {
+    out: NodeJS.WritableStream
+    json: boolean
+    color: boolean
+    width: number
+    pace: boolean
+  }): Promise<number>
 }
 
 export type Cli = {

@@ -39,8 +39,16 @@ export function serveCommands(program: Command, cli: Cli): void {
   const demo = program
     .command('demo')
     .description('replay the incident against a simulated Railway, with a broker in the way')
-    .action(async () => {
-      const code = await cli.start.demo({ json: cli.speak.json })
+    .option('--fast', 'without the pauses for somebody who watches')
+    .action(async ({ fast }: { fast?: true }) => {
+      const out = process.stdout
+      const code = await cli.start.demo({
+        out,
+        json: cli.speak.json,
+        color: out.isTTY === true && out.hasColors(),
+        width: (out.isTTY && out.columns) || cli.settings.columns || 80,
+        pace: out.isTTY === true && fast !== true,
+      })
       cli.endWith(code === 0 ? 0 : 1)
     })
   example(demo, 'valetkey demo')
