@@ -38,13 +38,26 @@ function plainError(error: unknown, depth = 0): PlainError {
   const code: unknown = Reflect.get(error, 'code')
   return {
     name: error.name,
-    message: error.message,
+    message: withoutParameters(error.message),
     ...(typeof code === 'string' ? { code } : {}),
-    ...(error.stack === undefined ? {} : { stack: error.stack }),
+    ...(error.stack === undefined ? {} : { stack: frames(error.stack) }),
     ...(error.cause === undefined || depth > 4
       ? {}
       : { cause: plainError(error.cause, depth + 1) }),
   }
+}
+
+/** Where it happened, without the message that a stack begins with. */
+function frames(stack: string): string {
+  return stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .join('\n')
+}
+
+/** drizzle writes a failed query's parameters into the message: hashes and sealed texts, which no log needs. */
+function withoutParameters(message: string): string {
+  return message.replace(/\nparams: [\s\S]*$/, '')
 }
 
 const colours = { 10: 'gray', 20: 'gray', 30: 'green', 40: 'yellow', 50: 'red', 60: 'red' } as const

@@ -4,7 +4,7 @@
  */
 import type { Context } from '../context.ts'
 import { demand } from '../policy/verdict.ts'
-import { openCredential } from '../vault/vault.ts'
+import { openWithFormer } from '../vault/vault.ts'
 import { answerFromHere } from './answer.ts'
 import { audited, concluded } from './audited.ts'
 import { authenticate, stillStanding } from './authenticate.ts'
@@ -40,8 +40,8 @@ export async function exchange(ctx: Context, incoming: Incoming): Promise<Answer
     if (ready.kind === 'answer') return answerFromHere(ready.json)
 
     return concluded(ctx, noted, async () => {
-      const credential = await openCredential(ctx, ready.connection)
-      return forward(ctx, { ...ready, credential, signal: incoming.signal })
+      const secrets = await openWithFormer(ctx, ready.connection)
+      return forward(ctx, { ...ready, ...secrets, signal: incoming.signal })
     })
   })
 }

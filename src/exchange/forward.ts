@@ -45,6 +45,8 @@ export type Sending = {
   provider: Provider
   request: CanonicalRequest
   credential: Secret
+  /** Secrets that it had before: not sent, but taken out of the answer too. */
+  former: readonly Secret[]
   signal: AbortSignal
 }
 
@@ -65,7 +67,7 @@ export async function forward(ctx: Context, sending: Sending): Promise<Answer> {
     signal,
   })
   refuseRedirect(connection, answered)
-  const forms = remembered(credential)
+  const forms = remembered(sending)
   const body = await readBody(ctx, sending, answered, forms)
   if (body instanceof Uint8Array) refuseRejection(ctx, sending, answered.status, body)
   const headers = answered.headers
@@ -74,13 +76,14 @@ export async function forward(ctx: Context, sending: Sending): Promise<Answer> {
   return { status: answered.status, headers, body }
 }
 
-const known = new WeakMap<Secret, Forms>()
+const known = new WeakMap<ConnectionPolicy, Forms>()
 
-function remembered(credential: Secret): Forms {
-  const held = known.get(credential)
+/** A policy holds the same secrets for as long as it is the policy. */
+function remembered({ connection, credential, former }: Sending): Forms {
+  const held = known.get(connection)
   if (held !== undefined) return held
-  const forms = formsOf([credential])
-  known.set(credential, forms)
+  const forms = formsOf([credential, ...former])
+  known.set(connection, forms)
   return forms
 }
 

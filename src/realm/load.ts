@@ -1,5 +1,5 @@
 /** Reads the whole policy at one moment and compiles it once; what cannot be read allows nothing. */
-import { eq, gt, inArray, sql } from 'drizzle-orm'
+import { asc, eq, gt, inArray, sql } from 'drizzle-orm'
 import { BrokerError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Capability } from '../policy/capability.ts'
@@ -12,6 +12,7 @@ import {
   bindings,
   connections,
   environments,
+  formerSecrets,
   grants,
   policy,
   revocations,
@@ -77,6 +78,7 @@ async function readRows(tx: Tx, compiled: ReadonlyMap<string, unknown>) {
       hashes.length === 0
         ? []
         : await tx.select().from(schemas).where(inArray(schemas.hash, hashes)),
+    formerSecrets: await tx.select().from(formerSecrets).orderBy(asc(formerSecrets.version)),
     environments: await tx.select().from(environments),
     bindings: await tx.select().from(bindings),
     scopes: await tx.select().from(scopes),
@@ -131,7 +133,7 @@ function snapshotOf(rows: Rows, compiled: ReadonlyMap<string, unknown>, log: Log
     bindings: rows.bindings.map(bindingOf),
     scopes: new Map(rows.scopes.map((row) => [row.name, scopeOf(row, log)])),
     agents: agentsOf(rows),
-    connections: new Map(rows.connections.map((row) => [row.name, connectionOf(row)])),
+    connections: new Map(rows.connections.map((row) => [row.name, connectionOf(row, rows)])),
     catalogues: new Map(
       rows.connections.flatMap((row) => {
         const catalogue = compiled.get(catalogueKey(row))
@@ -153,7 +155,11 @@ export function bindingOf(row: typeof bindings.$inferSelect): Binding {
   }
 }
 
-function connectionOf(row: typeof connections.$inferSelect): ConnectionPolicy {
+function connectionOf(
+  row: typeof connections.$inferSelect,
+  { formerSecrets }: Pick<Rows, 'formerSecrets'>,
+): ConnectionPolicy {
+  const former = formerSecrets.filter(({ connection }) => connection === row.name)
   return {
     name: row.name,
     provider: row.provider,
@@ -161,6 +167,7 @@ function connectionOf(row: typeof connections.$inferSelect): ConnectionPolicy {
     placement: row.placement,
     allowPrivate: row.allowPrivate,
     sealed: row.sealed,
+    former: former.map(({ sealed }) => sealed),
     secretVersion: row.secretVersion,
     schemaHash: row.schema,
   }

@@ -16,6 +16,8 @@ export type ConnectionPolicy = {
   placement: string
   allowPrivate: boolean
   sealed: string
+  /** Sealed secrets that it had before, to be looked for in answers. */
+  former: readonly string[]
   secretVersion: number
   schemaHash: string
 }

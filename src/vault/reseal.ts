@@ -2,7 +2,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { headerOf, type Keyring, kidOf } from '../seal/keyring.ts'
 import type { Db, Tx } from '../store/open.ts'
-import { connections, policy, sealCheck, signingKeys } from '../store/schema.ts'
+import { connections, formerSecrets, policy, sealCheck, signingKeys } from '../store/schema.ts'
 
 export type Resealed = { table: string; row: string; from: string; to: string }
 
@@ -28,6 +28,31 @@ const tables: SealedTable[] = [
         .set({ sealed })
         .where(and(eq(connections.name, key), eq(connections.sealed, old)))
         .returning({ sealed: connections.sealed })
+    },
+  },
+  {
+    name: 'former_secrets',
+    read: async (db) => {
+      const rows = await db.select().from(formerSecrets)
+      return rows.map(({ connection, version, sealed }) => ({
+        key: `${connection} ${version}`,
+        sealed,
+      }))
+    },
+    write: async (tx, { key, sealed: old }, sealed) => {
+      const [connection = '', version] = key.split(' ')
+      await tx.update(policy).set({ version: sql`${policy.version} + 1` })
+      return tx
+        .update(formerSecrets)
+        .set({ sealed })
+        .where(
+          and(
+            eq(formerSecrets.connection, connection),
+            eq(formerSecrets.version, Number(version)),
+            eq(formerSecrets.sealed, old),
+          ),
+        )
+        .returning({ sealed: formerSecrets.sealed })
     },
   },
   {

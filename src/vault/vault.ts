@@ -1,5 +1,5 @@
 /** The real credentials: taken, tried, sealed, rotated, and opened for one call. No function returns one but `openCredential`. */
-import { asc, eq } from 'drizzle-orm'
+import { and, asc, eq, lte } from 'drizzle-orm'
 import { LRUCache } from 'lru-cache'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
@@ -9,7 +9,7 @@ import type { ConnectionPolicy } from '../realm/realm.ts'
 import { raiseWatermark } from '../realm/watermark.ts'
 import type { Secret } from '../seal/secret.ts'
 import type { Db, Tx } from '../store/open.ts'
-import { bindings, connections, schemas, scopes } from '../store/schema.ts'
+import { bindings, connections, formerSecrets, schemas, scopes } from '../store/schema.ts'
 import { noteCredential } from './health.ts'
 import { type Learned, learnSchema, tryCredential } from './learn.ts'
 import { lookupWith, type Target } from './lookup.ts'
@@ -52,6 +52,18 @@ export async function openCredential(
   remembered.set(key, opening)
   opening.catch(() => remembered.delete(key))
   return opening
+}
+
+/** The secret that is used, and with it those it had before: what an answer must not hold. */
+export async function openWithFormer(
+  ctx: Pick<Context, 'keyring'>,
+  { name, sealed, former }: Pick<ConnectionPolicy, 'name' | 'sealed' | 'former'>,
+): Promise<{ credential: Secret; former: Secret[] }> {
+  const [credential, ...before] = await Promise.all(
+    [sealed, ...former].map((one) => openCredential(ctx, { name, sealed: one })),
+  )
+  if (credential === undefined) throw new Error('a connection has no secret')
+  return { credential, former: before }
 }
 
 /** What an operator gives for a connection. Provider, base URL, placement and permission stay as long as the secret does. */
@@ -180,6 +192,7 @@ export async function rotateSecret(
           hint: 'Look at it, and rotate again if it is still needed.',
         })
       }
+      await keepFormer(tx, current)
       const change = { sealed, secretVersion, updatedAt: new Date(ctx.clock.now()) }
       await tx.update(connections).set(change).where(eq(connections.name, name))
       return { ...current, ...change }
@@ -187,6 +200,21 @@ export async function rotateSecret(
   )
   noteCredential(ctx, name, true)
   return row
+}
+
+/** An upstream may answer with a secret that was replaced, so the last few are still looked for. */
+const formerKept = 5
+
+async function keepFormer(tx: Tx, { name, secretVersion, sealed }: ConnectionRow): Promise<void> {
+  await tx.insert(formerSecrets).values({ connection: name, version: secretVersion, sealed })
+  await tx
+    .delete(formerSecrets)
+    .where(
+      and(
+        eq(formerSecrets.connection, name),
+        lte(formerSecrets.version, secretVersion - formerKept),
+      ),
+    )
 }
 
 function sameTarget(a: ConnectionRow, b: ConnectionRow): boolean {
