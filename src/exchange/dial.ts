@@ -155,6 +155,8 @@ export function broken(connection: string, cause: unknown, late: boolean): Broke
   const hint = 'Whether it did what was asked is not known: look before you send it again.'
   if (
     late ||
+    // Of the deadline that the request was sent with, which holds for the body as well.
+    (cause instanceof DOMException && cause.name === 'TimeoutError') ||
     cause instanceof undiciErrors.HeadersTimeoutError ||
     cause instanceof undiciErrors.BodyTimeoutError
   ) {
