@@ -71,14 +71,22 @@ export async function raw(
 
 const headEnd = Buffer.from('\r\n\r\n')
 
-function isWhole(bytes: Buffer): boolean {
+const goOn = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n')
+
+function final(bytes: Buffer): Buffer {
+  return bytes.subarray(0, goOn.length).equals(goOn) ? bytes.subarray(goOn.length) : bytes
+}
+
+function isWhole(all: Buffer): boolean {
+  const bytes = final(all)
   const at = bytes.indexOf(headEnd)
   if (at < 0) return false
   const length = /^content-length: *(\d+)/im.exec(bytes.subarray(0, at).toString('latin1'))?.[1]
   return length !== undefined && bytes.length >= at + 4 + Number(length)
 }
 
-function read(bytes: Buffer, ms: number): RawAnswer {
+function read(all: Buffer, ms: number): RawAnswer {
+  const bytes = final(all)
   keep(bytes.toString('utf8'))
   const at = bytes.indexOf(headEnd)
   const [line = '', ...fields] = bytes.subarray(0, Math.max(0, at)).toString('latin1').split('\r\n')
