@@ -34,23 +34,32 @@ const uses = {
   master: 'sealing secrets',
 }
 
+const kinds = ['signing', 'audit', 'master'] as const
+type Which = (typeof kinds)[number]
+
 function rotateCommand(noun: Command, cli: Cli): void {
   const command = noun
     .command('rotate')
     .addArgument(
-      new Argument('<which>', 'signing: of capabilities; audit: of audit heads').choices([
-        'signing',
-        'audit',
-      ]),
+      new Argument(
+        '<which>',
+        'signing: of capabilities; audit: of audit heads; master: seals every secret anew',
+      ).choices(kinds),
     )
-    .description('sign with a new key; what the old one signed stays valid')
-    .action(async (which: 'signing' | 'audit') => {
+    .description('put a new key to use; what the old one signed stays valid')
+    .action(async (which: Which) => {
       const { admin } = await signedIn(cli)
       const made = await cli.speak.during(
-        'Making a new key',
+        which === 'master' ? 'Sealing every secret anew' : 'Making a new key',
         told(admin.keys.rotate.$post({ json: { which } }, patiently())),
       )
-      cli.speak.done(made, `${made.kid} signs from here on.`)
+      cli.speak.done(made, said(made))
     })
   example(command, 'valetkey key rotate signing')
+}
+
+function said({ which, kid, resealed }: { which: Which; kid: string; resealed: number }): string {
+  return which === 'master'
+    ? `${resealed} sealed values moved to master key ${kid}.`
+    : `${kid} signs from here on.`
 }
