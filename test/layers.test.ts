@@ -60,6 +60,7 @@ const composers = new Set([
   'context',
   'broker',
   'serve',
+  'rehearsal',
   'config',
   'bin',
   'errors',

@@ -15,6 +15,7 @@ export type Start = {
     json: boolean
     color: boolean
     width: number
+    unicode: boolean
     pace: boolean
   }): Promise<number>
 }

@@ -13,6 +13,8 @@ export type Settings = {
   /** Where the session is kept. */
   directory: string
   columns: number | undefined
+  /** Whether the locale writes UTF-8. */
+  unicode: boolean
 }
 
 export function readSettings(
@@ -26,6 +28,7 @@ export function readSettings(
     clientSecret: env.VALETKEY_CLIENT_SECRET || undefined,
     directory: join(env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'valetkey'),
     columns: Number.isInteger(columns) && columns > 0 ? columns : undefined,
+    unicode: /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || ''),
   }
 }
 

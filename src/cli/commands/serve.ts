@@ -47,6 +47,7 @@ export function serveCommands(program: Command, cli: Cli): void {
         json: cli.speak.json,
         color: out.isTTY === true && out.hasColors(),
         width: (out.isTTY && out.columns) || cli.settings.columns || 80,
+        unicode: cli.settings.unicode,
         pace: out.isTTY === true && fast !== true,
       })
       cli.endWith(code === 0 ? 0 : 1)
