@@ -4,6 +4,7 @@
  */
 import {
   type FieldNode,
+  GraphQLError,
   type GraphQLField,
   type GraphQLNamedType,
   type GraphQLObjectType,
@@ -62,7 +63,8 @@ export function classify(
   if (root == null) throw unknownField(operation.kind)
   const all = new Set<string>()
   const operations = rootFields(operation, operation.node.selectionSet)
-    .filter((node) => node.name.value !== '__typename')
+    // `__typename` is free, and the rest of introspection never leaves the broker.
+    .filter((node) => !node.name.value.startsWith('__'))
     .map((node) => {
       const field = root.getFields()[node.name.value]
       if (field === undefined) throw unknownField(node.name.value)
@@ -235,19 +237,38 @@ function readArguments(
   const meanings = argumentMeanings(walk.catalogue, coordinate, field)
   const found = { unknown: false, untyped: false }
   if (meanings.length === 0) return found
-  const values = getArgumentValues(field, node, walk.variables)
+  const values = argumentValues(field, node, walk.variables)
   for (const { path, name, meaning } of meanings) {
     const given = valuesAt(values, path).filter((value) => value != null)
+    const items = given.flatMap(itemsOf)
     if (meaning.is === 'untyped') found.untyped ||= given.length > 0
     else if (meaning.is === 'unknown') {
       found.unknown ||= given.length > 0
-      for (const value of given) walk.resources.push(resource('unknown', name, value))
+      for (const item of items) walk.resources.push(resource('unknown', name, item))
     } else {
-      if (given.length === 0 && meaning.required) walk.missing.push(name)
-      for (const value of given) walk.resources.push(resourceOf(meaning, name, value))
+      if (items.length === 0 && meaning.required) walk.missing.push(name)
+      for (const item of items) walk.resources.push(resourceOf(meaning, name, item))
     }
   }
   return found
+}
+
+/** A variable may be valid where it is declared and still null where it is used: an executor finds that only now. */
+function argumentValues(
+  field: GraphQLField<unknown, unknown>,
+  node: FieldNode,
+  variables: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  try {
+    return getArgumentValues(field, node, variables)
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error
+    throw new BrokerError(
+      'malformed-request',
+      `The GraphQL request cannot be taken: ${error.message.slice(0, 300).replace(/\.$/, '')}.`,
+      { hint: 'Give each variable that a required argument uses a value.' },
+    )
+  }
 }
 
 function resourceOf(
@@ -268,13 +289,18 @@ function resource(kind: string, argument: string, value: unknown): Resource {
   }
 }
 
-/** All values at a dotted path, lists looked through. */
+/** All values at a dotted path, lists on the way looked through. A list at its end is a value, empty or not. */
 function valuesAt(value: unknown, path: readonly string[]): unknown[] {
-  if (Array.isArray(value)) return value.flatMap((item) => valuesAt(item, path))
   const [key, ...rest] = path
   if (key === undefined) return [value]
+  if (Array.isArray(value)) return value.flatMap((item) => valuesAt(item, path))
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return []
   return valuesAt(Reflect.get(value, key), rest)
+}
+
+function itemsOf(value: unknown): unknown[] {
+  if (Array.isArray(value)) return value.flatMap(itemsOf)
+  return value == null ? [] : [value]
 }
 
 function unknownField(name: string): BrokerError {
