@@ -31,7 +31,7 @@ export function readGraphql(catalogue: Catalogue, call: Call, path: string): Rea
   const selected = requests.map((request) => select(catalogue, request))
   const [first] = selected
   if (first === undefined) throw malformed('it is empty')
-  if (selected.every(({ all }) => all.every(isIntrospection))) {
+  if (selected.length === 1 && first.all.every(isIntrospection)) {
     return { kind: 'answer', json: introspect(catalogue, first) }
   }
   const judged = selected.map((one) => judge(catalogue, one))
@@ -122,15 +122,19 @@ function judge(catalogue: Catalogue, { operation, all, request }: Selected): Jud
   const mine = classify(catalogue, operation, variables)
   const others = all
     .filter((one) => one !== operation)
-    .flatMap((one) => {
-      const values = getVariableValues(
-        catalogue.schema,
-        one.node.variableDefinitions ?? [],
-        request.variables,
-      )
-      return classify(catalogue, one, values.coerced ?? {}).operations
-    })
+    .flatMap((one) => judgeOther(catalogue, one, request.variables))
   return { operations: [...mine.operations, ...others], variables }
+}
+
+/** An operation that is not run, where the variables of the one that is fit it too. Its form refuses the request anyway. */
+function judgeOther(
+  catalogue: Catalogue,
+  operation: Operation,
+  variables: Record<string, unknown>,
+): readonly Judged[] {
+  const definitions = operation.node.variableDefinitions ?? []
+  const { coerced } = getVariableValues(catalogue.schema, definitions, variables, { maxErrors: 1 })
+  return coerced === undefined ? [] : classify(catalogue, operation, coerced).operations
 }
 
 /** Coerces variables by the schema, defaults included; what the operation does not declare is left behind. */
