@@ -10,7 +10,7 @@ import type { CanonicalRequest, Provider } from '../providers/provider.ts'
 import type { ConnectionPolicy } from '../realm/realm.ts'
 import type { Secret } from '../seal/secret.ts'
 import { noteCredential } from '../vault/health.ts'
-import { type Answered, broken } from './dial.ts'
+import { type Answered, broken, drop } from './dial.ts'
 import { type Forms, formsOf, redactStream, redactText, redactWhole, tooLarge } from './redact.ts'
 
 /** What goes back to the caller. */
@@ -90,7 +90,7 @@ function remembered({ connection, credential, former }: Sending): Forms {
 /** Its Location may carry a signed URL to anywhere, so it is reported and not relayed. */
 function refuseRedirect(connection: ConnectionPolicy, { status, body }: Answered): void {
   if (status < 300 || status >= 400) return
-  body.destroy()
+  drop(body)
   throw new BrokerError(
     'upstream-unreachable',
     `The upstream of ${connection.name} answered ${status}, a redirect, which the broker never follows.`,
@@ -109,7 +109,7 @@ async function readBody(
   const encoded = encoding !== undefined && encoding !== 'identity'
   const { start, rest } = await readStart(
     connection.name,
-    answered.body,
+    answered,
     encoded ? answerBytes : wholeBytes,
   )
   if (!encoded) {
@@ -119,7 +119,7 @@ async function readBody(
   }
   const decode = decoders[encoding]
   if (decode === undefined || rest !== null) {
-    answered.body.destroy()
+    drop(answered.body)
     throw unredactable(
       `is encoded as ${/^[\w, -]{1,40}$/.test(encoding) ? encoding : 'something else'}`,
     )
@@ -136,23 +136,28 @@ async function readBody(
 /** Reads until the end or the limit. `rest` is null at the end. */
 async function readStart(
   connection: string,
-  body: Answered['body'],
+  { headers, body }: Answered,
   limit: number,
 ): Promise<{ start: Buffer; rest: AsyncIterator<Uint8Array> | null }> {
-  const chunks: Uint8Array[] = []
-  const iterator: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]()
-  let size = 0
   try {
+    // undici gives no more bytes than were announced, and collects them for less than an iterator would.
+    const announced = headers.find(([name]) => name === 'content-length')?.[1]
+    if (announced !== undefined && Number(announced) <= limit) {
+      return { start: Buffer.from(await body.arrayBuffer()), rest: null }
+    }
+    const chunks: Uint8Array[] = []
+    const iterator: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]()
+    let size = 0
     while (size <= limit) {
       const next = await iterator.next()
       if (next.done === true) return { start: Buffer.concat(chunks), rest: null }
       size += next.value.length
       chunks.push(next.value)
     }
+    return { start: Buffer.concat(chunks), rest: iterator }
   } catch (cause) {
     throw broken(connection, cause, false)
   }
-  return { start: Buffer.concat(chunks), rest: iterator }
 }
 
 async function* joined(start: Buffer, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {

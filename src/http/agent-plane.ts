@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Limits } from '../config.ts'
-import type { Context } from '../context.ts'
+import { type Context, perContext } from '../context.ts'
 import { BrokerError, problem } from '../errors.ts'
 import { refusal } from '../exchange/answer.ts'
 import type { Incoming } from '../exchange/call.ts'
@@ -20,6 +20,7 @@ const slowReaderMs = 30_000
 
 /** The road for `/x` and `/explain`; everything else goes to `rest`. */
 export function agentPlane(ctx: Context, rest: RequestListener): RequestListener {
+  const calls = underWay(ctx)
   return (request, response) => {
     const target = request.url ?? ''
     const road = target.startsWith('/x/')
@@ -28,11 +29,20 @@ export function agentPlane(ctx: Context, rest: RequestListener): RequestListener
         ? explain
         : null
     if (road === null) return rest(request, response)
-    travel(ctx, road, request, response).catch((error) => {
+    const travelling = travel(ctx, road, request, response).catch((error) => {
       ctx.log.error({ err: error }, 'an answer could not be written')
       response.destroy()
     })
+    calls.add(travelling)
+    void travelling.then(() => calls.delete(travelling))
   }
+}
+
+const underWay = perContext(() => new Set<Promise<void>>())
+
+/** When every call that has come so far has ended, answered or cut. */
+export async function settled(ctx: Context): Promise<void> {
+  await Promise.all(underWay(ctx))
 }
 
 async function travel(
@@ -43,7 +53,8 @@ async function travel(
 ): Promise<void> {
   const id = newId('req')
   const gone = new AbortController()
-  response.once('close', () => gone.abort())
+  // After a whole answer nobody listens any more, and an abort is not cheap.
+  response.once('close', () => response.writableFinished || gone.abort())
   let answer: Answer
   let verdict = 'allow'
   try {
@@ -52,7 +63,7 @@ async function travel(
     answer = refused(ctx, error, id, request.url ?? '')
     verdict = 'deny'
   }
-  await write(request, response, answer, id, verdict)
+  await write(request, response, answer, { id, verdict, gone: gone.signal })
 }
 
 function refused(ctx: Context, error: unknown, id: string, target: string): Answer {
@@ -100,24 +111,38 @@ function pairs(raw: readonly string[], limits: Limits): [string, string][] {
   return headers
 }
 
-async function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array> {
+/** By events: an iterator over the request costs more than the rest of reading it. */
+function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
   const tooLarge = () =>
-    new BrokerError('payload-too-large', `The body is larger than ${limit} bytes.`, {
-      hint: 'Send less at a time.',
-    })
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge()
-  const chunks: Buffer[] = []
-  let size = 0
-  try {
-    for await (const chunk of request) {
+    reject(
+      new BrokerError('payload-too-large', `The body is larger than ${limit} bytes.`, {
+        hint: 'Send less at a time.',
+      }),
+    )
+  const broken = (cause?: Error) =>
+    reject(new BrokerError('malformed-request', 'The body broke off.', {}, cause))
+  if (Number(request.headers['content-length'] ?? 0) > limit) tooLarge()
+  else if (request.destroyed) broken()
+  else {
+    const chunks: Buffer[] = []
+    let size = 0
+    request.on('data', (chunk: Buffer) => {
       size += chunk.length
-      if (size > limit) throw tooLarge()
-      chunks.push(chunk)
-    }
-  } catch (cause) {
-    if (cause instanceof BrokerError) throw cause
-    throw new BrokerError('malformed-request', 'The body broke off.', {}, cause)
+      if (size <= limit) chunks.push(chunk)
+      else {
+        request.pause()
+        tooLarge()
+      }
+    })
+    request.once('end', () => resolve(whole(chunks)))
+    request.once('error', broken)
+    request.once('close', () => request.readableEnded || broken())
   }
+  return promise
+}
+
+function whole(chunks: readonly Buffer[]): Buffer {
   const [only] = chunks
   return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks)
 }
@@ -126,27 +151,30 @@ async function write(
   request: IncomingMessage,
   response: ServerResponse,
   answer: Answer,
-  id: string,
-  verdict: string,
+  { id, verdict, gone }: { id: string; verdict: string; gone: AbortSignal },
 ): Promise<void> {
   if (response.destroyed) return discard(answer)
-  response.statusCode = answer.status
-  response.setHeader('valetkey-request-id', id)
-  response.setHeader('valetkey-verdict', verdict)
-  response.setHeader('x-content-type-options', 'nosniff')
-  for (const [name, value] of answer.headers) response.setHeader(name, value)
+  const { status, headers, body } = answer
+  const length = body instanceof Uint8Array ? ['content-length', String(body.length)] : []
   // What was not read of the body would be taken for the next request, or read for ever.
-  if (!request.complete) response.setHeader('connection', 'close')
-  if (answer.body instanceof Uint8Array) {
-    response.setHeader('content-length', answer.body.length)
-    response.end(answer.body)
+  const last = request.complete ? [] : ['connection', 'close']
+  response.writeHead(status, [
+    ...['valetkey-request-id', id, 'valetkey-verdict', verdict],
+    ...['x-content-type-options', 'nosniff'],
+    ...headers.flat(),
+    ...length,
+    ...last,
+  ])
+  if (body instanceof Uint8Array) {
+    response.end(body)
     return
   }
   try {
-    for await (const chunk of answer.body) {
+    for await (const chunk of body) {
       if (response.destroyed) return
       if (!response.write(chunk)) {
-        await once(response, 'drain', { signal: AbortSignal.timeout(slowReaderMs) })
+        const slow = AbortSignal.timeout(slowReaderMs)
+        await once(response, 'drain', { signal: AbortSignal.any([gone, slow]) })
       }
     }
     response.end()
@@ -156,8 +184,10 @@ async function write(
   }
 }
 
-/** Ends a stream that nobody will read, so that its entry closes. */
+/** Ends a stream that nobody will read, so that its entry closes: one that was never begun would end without doing so. */
 async function discard({ body }: Answer): Promise<void> {
   if (body instanceof Uint8Array) return
-  await body[Symbol.asyncIterator]().return?.()
+  const chunks = body[Symbol.asyncIterator]()
+  await chunks.next().catch(() => {})
+  await chunks.return?.()
 }

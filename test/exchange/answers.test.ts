@@ -173,6 +173,16 @@ describe('what comes back', async () => {
     expect(railway.received.length).toBe(arrived + 1)
   })
 
+  it('does not end the broker when a redirect goes on and on', async () => {
+    answering((_req, res) => {
+      res.writeHead(302, { location: 'https://elsewhere.example/' })
+      res.write('x')
+    })
+    expect((await at.call(token, status)).json).toMatchObject({ code: 'upstream-unreachable' })
+    railway.script = null
+    expect((await at.call(token, status)).status).toBe(200)
+  })
+
   it.each([400, 404, 418, 500, 503])(
     'is the upstream’s own %i, marked as let through',
     async (code) => {
@@ -271,6 +281,38 @@ describe('a large answer', async () => {
     await expect
       .poll(async () => (await at.audit('&kind=outcome')).filter(({ seq }) => !before.has(seq)))
       .toMatchObject([{ outcome: 'unknown' }])
+  })
+
+  it('is let go of, and written down as unknown, when its reader leaves in the middle', async () => {
+    let written = 0
+    let closed = false
+    railway.script = {
+      marker: 'platformStatus',
+      answer: async (_req, res) => {
+        res.once('close', () => {
+          closed = true
+        })
+        res.writeHead(200, json)
+        for (; !closed && written < 30; written += 1) {
+          res.write(Buffer.alloc(70_000, 'w'))
+          await wait(10)
+        }
+      },
+    }
+    const before = new Set((await at.audit('&kind=outcome')).map(({ seq }) => seq))
+    const reading = request(`${at.broker.agentUrl}/x/railway/graphql/v2`, {
+      method: 'POST',
+      headers: { ...json, authorization: `Bearer ${token}` },
+    })
+    reading.on('error', () => {})
+    reading.on('response', (response) => response.once('data', () => reading.destroy()))
+    reading.end(JSON.stringify({ query: status }))
+    await expect
+      .poll(async () => (await at.audit('&kind=outcome')).filter(({ seq }) => !before.has(seq)), {
+        timeout: 3_000,
+      })
+      .toMatchObject([{ outcome: 'unknown' }])
+    await expect.poll(() => closed).toBe(true)
   })
 
   it('that is compressed to almost nothing is not unpacked beyond the limit', async () => {
