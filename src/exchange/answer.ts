@@ -20,7 +20,6 @@ export function refusal(problem: Problem, graphql: boolean): Answer {
     headers: [
       ['content-type', 'application/problem+json'],
       ['cache-control', 'no-store'],
-      ['valetkey-verdict', 'deny'],
       ...(retryAfter === undefined ? [] : [['retry-after', String(retryAfter)] as const]),
       ...(codes[code].status === 401 ? [['www-authenticate', 'Bearer'] as const] : []),
     ],
