@@ -8,7 +8,11 @@ import type { Secret } from '../seal/secret.ts'
 const mark = Buffer.from('[redacted]')
 
 /** Every form of the secrets that is looked for. Opaque, so that it cannot be printed. */
-export type Forms = { readonly find: (bytes: Buffer) => Span[]; readonly longest: number }
+export type Forms = {
+  readonly find: (bytes: Buffer) => Span[]
+  readonly shortest: number
+  readonly longest: number
+}
 type Span = { start: number; end: number }
 
 export function formsOf(secrets: readonly Secret[]): Forms {
@@ -17,6 +21,7 @@ export function formsOf(secrets: readonly Secret[]): Forms {
   )
   return Object.freeze({
     find: (bytes: Buffer) => merge(forms.flatMap((form) => occurrences(bytes, form))),
+    shortest: Math.min(...forms.map((form) => form.length)),
     longest: Math.max(1, ...forms.map((form) => form.length)),
   })
 }
@@ -73,6 +78,8 @@ export function redactWhole(forms: Forms, bytes: Buffer): Buffer {
 }
 
 export function redactText(forms: Forms, text: string): string {
+  // What is shorter than every form, as most header values are, holds none.
+  if (Buffer.byteLength(text) < forms.shortest) return text
   return redactWhole(forms, Buffer.from(text, 'utf8')).toString('utf8')
 }
 
