@@ -14,7 +14,12 @@ const maxDepth = 32
 
 /** The canonical JSON text of plain data. Throws a TypeError that names the place, never the value. */
 export function canonical(value: unknown): string {
-  const text = canonicalize(plain(value))
+  return spelled(plain(value))
+}
+
+/** The same for what `plain` gave already. */
+export function spelled(value: unknown): string {
+  const text = canonicalize(value)
   if (text === undefined) throw new TypeError('the value has no canonical JSON')
   return text
 }

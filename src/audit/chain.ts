@@ -1,6 +1,6 @@
 /** The hash chain: each entry's canonical body names the hash of the one before. Pure; knows no database and no clock. */
 import { createHash } from 'node:crypto'
-import { canonical } from './canonical.ts'
+import { canonical, spelled } from './canonical.ts'
 import type { Checked } from './entry.ts'
 
 /** The end of a chain, or the beginning of an empty one. */
@@ -29,7 +29,7 @@ export function hashOf(body: string): string {
 export function link(head: Head, at: number, entry: Checked): Link {
   const seq = head.seq + 1
   const time = new Date(at).toISOString()
-  const body = canonical({ ...entry, v: 1, seq, prev: head.hash, at: time })
+  const body = spelled({ ...entry, v: 1, seq, prev: head.hash, at: time })
   return { seq, prev: head.hash, hash: hashOf(body), body }
 }
 
