@@ -1,5 +1,5 @@
 /** What has to wait for a human, whatever the scope says. Pure. */
-import { type Operation, ordinary, strictest } from './operation.ts'
+import { inWords, type Operation, ordinary, strictest } from './operation.ts'
 import { allow, deny, type Verdict } from './verdict.ts'
 
 /**
@@ -12,7 +12,7 @@ export function gate(environment: string, operations: readonly Operation[]): Ver
   if (first === undefined) return allow
   return deny(
     'approval-required',
-    `${first.name} is ${strictest(first.effects)}, so a human has to approve it with a passkey, and no passkey is enrolled on this broker.`,
+    `${first.name} ${inWords(strictest(first.effects))}, so a human has to approve it with a passkey, and no passkey is enrolled on this broker.`,
     {
       operation: first.name,
       environment,

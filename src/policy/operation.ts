@@ -76,6 +76,20 @@ export function strictest(of: readonly Effect[]): Effect {
   )
 }
 
+const words: Record<Effect, string> = {
+  read: 'reads',
+  write: 'writes',
+  destructive: 'is destructive',
+  reveal: 'reveals secrets or gives access',
+  execute: 'runs code',
+  admin: 'acts on accounts',
+}
+
+/** What an operation of this effect does, to be put after its name. */
+export function inWords(effect: Effect): string {
+  return words[effect]
+}
+
 /** Effects that a pattern may cover. Everything else must be named exactly. */
 export function ordinary(of: readonly Effect[]): boolean {
   return of.every((effect) => effect === 'read' || effect === 'write')

@@ -1,7 +1,7 @@
 /** What an admin allows, and whether an operation is allowed by it. Pure. */
 import type { Capability } from './capability.ts'
 import { finalHint } from './environment.ts'
-import { type Operation, strictest } from './operation.ts'
+import { inWords, type Operation, strictest } from './operation.ts'
 import { type Allow, covers, names, type Pattern } from './pattern.ts'
 import { allow, deny, type Verdict } from './verdict.ts'
 
@@ -44,7 +44,7 @@ export function allowed(
     const why = operation.unknown
       ? 'Valetkey does not know it, so only its exact name allows it'
       : needsName
-        ? `it is ${effect}, so only its exact name allows it`
+        ? `it ${inWords(effect)}, so only its exact name allows it`
         : 'no pattern of the scope covers it'
     return deny(
       'operation-not-allowed',
