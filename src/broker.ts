@@ -11,6 +11,7 @@ import { watchClock } from './clock.ts'
 import type { Config, Limits } from './config.ts'
 import type { Context } from './context.ts'
 import { createDial } from './exchange/dial.ts'
+import { refuseOnWire } from './http/wire-error.ts'
 import { enrolmentCode } from './identity/operators.ts'
 import type { Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -205,33 +206,8 @@ function serverOptions(limits: Limits) {
 function hardened(server: Server): Server {
   // Node drops what is beyond this number without a word; the road counts for itself and refuses.
   server.maxHeadersCount = 0
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) {
-      socket.destroy()
-      return
-    }
-    const [status, code, detail] = wireError(error.code)
-    const body = JSON.stringify({
-      type: `urn:valetkey:problem:${code}`,
-      title: detail,
-      status,
-      detail,
-      code,
-      retry: 'never',
-    })
-    socket.end(
-      `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    )
-  })
+  server.on('clientError', refuseOnWire)
   return server
-}
-
-function wireError(code: string | undefined): [number, string, string] {
-  if (code === 'HPE_HEADER_OVERFLOW')
-    return [431, 'payload-too-large', 'The headers are too large.']
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return [408, 'malformed-request', 'The request did not arrive in time.']
-  return [400, 'malformed-request', 'This is not an HTTP request that can be read.']
 }
 
 function addressOf(server: Server): AddressInfo {
