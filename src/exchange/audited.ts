@@ -5,7 +5,7 @@ import type { Capability } from '../policy/capability.ts'
 import type { Site } from '../policy/operation.ts'
 import type { Incoming, Target } from './call.ts'
 import { type Facts, outcomeEntry, refusalEntry } from './entry.ts'
-import type { Answer } from './forward.ts'
+import type { Answer, Relayed } from './forward.ts'
 import type { ReadCall } from './judge.ts'
 import { withinLimits } from './limits.ts'
 
@@ -64,7 +64,7 @@ function startNotes(incoming: Incoming, target: Target, capability: Capability):
 export async function concluded(
   ctx: Context,
   noted: Noted,
-  send: () => Promise<Answer>,
+  send: () => Promise<Relayed>,
 ): Promise<Answer> {
   const began = performance.now()
   const { facts } = noted
@@ -84,7 +84,7 @@ export async function concluded(
       )
     })
   }
-  let answer: Answer
+  let answer: Relayed
   try {
     answer = await send()
   } catch (error) {
@@ -98,8 +98,8 @@ export async function concluded(
     throw error
   }
   ctx.metrics.calls.inc({ connection: facts.connection, verdict: 'allow' })
-  const { status, body } = answer
-  const outcome = status < 400 ? 'ok' : 'failed'
+  const { status, body, failed } = answer
+  const outcome = failed ? 'failed' : 'ok'
   if (body instanceof Uint8Array) {
     close({ outcome, status, bytes: body.length })
     return answer

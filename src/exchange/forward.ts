@@ -50,7 +50,10 @@ export type Sending = {
   signal: AbortSignal
 }
 
-export async function forward(ctx: Context, sending: Sending): Promise<Answer> {
+/** An upstream's answer. `failed` when it says that it did not do what was asked. */
+export type Relayed = Answer & { failed: boolean }
+
+export async function forward(ctx: Context, sending: Sending): Promise<Relayed> {
   const { connection, request, credential, signal } = sending
   const answered = await ctx.dial.send({
     connection,
@@ -69,11 +72,14 @@ export async function forward(ctx: Context, sending: Sending): Promise<Answer> {
   refuseRedirect(connection, answered)
   const forms = remembered(sending)
   const body = await readBody(ctx, sending, answered, forms)
-  if (body instanceof Uint8Array) refuseRejection(ctx, sending, answered.status, body)
+  const failed =
+    body instanceof Uint8Array
+      ? saysFailed(ctx, sending, answered.status, body)
+      : answered.status >= 400
   const headers = answered.headers
     .filter(([name]) => relayed.has(name))
     .map(([name, value]) => [name, redactText(forms, value)] as const)
-  return { status: answered.status, headers, body }
+  return { status: answered.status, headers, body, failed }
 }
 
 const known = new WeakMap<ConnectionPolicy, Forms>()
@@ -165,18 +171,22 @@ async function* joined(start: Buffer, rest: AsyncIterator<Uint8Array>): AsyncGen
   yield* { [Symbol.asyncIterator]: () => rest }
 }
 
-/** An upstream that refuses the credential is the operator's trouble: an agent must not take it for its own. */
-function refuseRejection(
+/**
+ * Whether the answer is a failure. An upstream that refuses the credential is the operator's trouble: an agent must not
+ * take it for its own.
+ */
+function saysFailed(
   ctx: Context,
   { connection, provider }: Sending,
   status: number,
   body: Uint8Array,
-): void {
+): boolean {
   const suspicious =
-    status >= 400 || (body.length < 8_192 && Buffer.from(body).includes('"errors"'))
-  const rejected = suspicious && provider.rejectsCredential(status, parse(body))
+    status >= 400 || Buffer.from(body.buffer, body.byteOffset, body.length).includes('"errors"')
+  const answer = suspicious ? parse(body) : undefined
+  const rejected = suspicious && provider.rejectsCredential(status, answer)
   noteCredential(ctx, connection.name, !rejected)
-  if (!rejected) return
+  if (!rejected) return status >= 400 || provider.reportsFailure(answer)
   throw new BrokerError(
     'upstream-credential-rejected',
     `The upstream of ${connection.name} refused the connection's own credential for this.`,

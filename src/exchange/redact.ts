@@ -16,9 +16,9 @@ export type Forms = {
 type Span = { start: number; end: number }
 
 export function formsOf(secrets: readonly Secret[]): Forms {
-  const forms = [...new Set(secrets.flatMap((one) => spellings(one.reveal())))].map((text) =>
-    Buffer.from(text, 'utf8'),
-  )
+  const texts = new Set(secrets.flatMap((one) => spellings(one.reveal())))
+  // An empty form would be found everywhere, without end.
+  const forms = [...texts].filter((text) => text !== '').map((text) => Buffer.from(text, 'utf8'))
   return Object.freeze({
     find: (bytes: Buffer) => merge(forms.flatMap((form) => occurrences(bytes, form))),
     shortest: Math.min(...forms.map((form) => form.length)),
@@ -30,6 +30,8 @@ function spellings(secret: string): string[] {
   const bytes = Buffer.from(secret, 'utf8')
   const hex = bytes.toString('hex')
   const json = JSON.stringify(secret).slice(1, -1)
+  const percent = encodeURIComponent(secret)
+  const strict = percent.replaceAll(/[!'()*]/g, escapedByte)
   const base64 = [0, 1, 2].map((offset) => aligned(bytes, offset))
   return [
     secret,
@@ -37,11 +39,20 @@ function spellings(secret: string): string[] {
     hex.toUpperCase(),
     ...base64,
     ...base64.map((text) => text.replaceAll('+', '-').replaceAll('/', '_')),
-    encodeURIComponent(secret),
+    ...[percent, strict].flatMap((text) => [text, text.replaceAll('%20', '+')]).flatMap(bothCases),
     json,
     json.replaceAll('/', '\\/'),
+    json.replaceAll(/[&<>]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`),
     secret.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;'),
   ]
+}
+
+function escapedByte(char: string): string {
+  return `%${char.charCodeAt(0).toString(16).toUpperCase()}`
+}
+
+function bothCases(text: string): string[] {
+  return [text, text.replaceAll(/%../g, (code) => code.toLowerCase())]
 }
 
 /**

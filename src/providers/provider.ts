@@ -94,4 +94,6 @@ export type Provider<Catalogue = unknown> = {
   speaksGraphql(segments: readonly string[]): boolean
   /** Whether an upstream's answer says that the connection's own credential was refused. */
   rejectsCredential(status: number, body: unknown): boolean
+  /** Whether an answer that HTTP calls a success says that the thing was not done. `body` is undefined if it is no JSON. */
+  reportsFailure(body: unknown): boolean
 }

@@ -18,6 +18,7 @@ const inEnvironment = new Set(
 )
 
 const Introspection = z.looseObject({ __schema: z.looseObject({}) })
+const SomeErrors = z.looseObject({ errors: z.array(z.unknown()).min(1) })
 const Errors = z.looseObject({
   data: z.null().optional(),
   errors: z.array(z.looseObject({ message: z.string() })).min(1),
@@ -43,6 +44,7 @@ export const railway: Provider<Catalogue> = {
     toSdl: (data) => printSchema(buildClientSchema(introspected(data))),
   },
   speaksGraphql: (segments) => `/${segments.join('/')}` === graphqlPath,
+  reportsFailure: (body) => SomeErrors.safeParse(body).success,
   rejectsCredential: (status, body) => status === 401 || deniesEverything(body),
 }
 
