@@ -12,4 +12,4 @@ test('demo replays the incident against a broker of its own, and leaves nothing 
   expect(ok).toBe(true)
   expect(claims.length).toBeGreaterThan(10)
   expect(await readdir(temporary)).toEqual([])
-})
+}, 60_000)
