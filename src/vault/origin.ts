@@ -25,7 +25,26 @@ export function reachOfAddress(address: string): Reach {
   // An IPv4 address dressed as IPv6 is the IPv4 address.
   const plain = ipaddr.process(address)
   if (metadataAddresses.has(plain.toString())) return 'metadata'
+  const inner = plain instanceof ipaddr.IPv6 ? translated(plain) : null
+  if (inner !== null) return metadataAddresses.has(inner) ? 'metadata' : 'private'
   return plain.range() === 'unicast' ? 'public' : 'private'
+}
+
+/**
+ * The IPv4 address that a translator on the way would make of it: 6to4 (RFC 3056), NAT64 (RFC 6052, RFC 8215), and the
+ * forms of old that hold one at their end. Whether there is such a translator nobody can tell from here.
+ */
+function translated({ parts }: ipaddr.IPv6): string | null {
+  const words = (from: number) =>
+    parts
+      .slice(from, from + 2)
+      .flatMap((word) => [word >> 8, word & 0xff])
+      .join('.')
+  if (parts[0] === 0x2002) return words(1)
+  if (parts[0] === 0x64 && parts[1] === 0xff9b) return words(6)
+  const zeros = parts.slice(0, 4).every((word) => word === 0)
+  if (!zeros || parts[5] !== 0 || (parts[4] !== 0 && parts[4] !== 0xffff)) return null
+  return parts[6] === 0 ? null : words(6)
 }
 
 /** Null for a name that says nothing: the address is checked when it is dialled. */
