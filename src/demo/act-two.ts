@@ -156,7 +156,7 @@ async function replay(stage: Stage, { railway, broker, ask, agentSecret }: Parts
   )
   const carriedOut = tellRecord(stage, railway, before)
   await pause()
-  const audit = await tellAudit(stage, ask)
+  const audit = await tellAudit(stage, ask, tried)
   return { tried, carried_out: carriedOut, left: sharesOf(railway.world, volumeId), audit }
 }
 

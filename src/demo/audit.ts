@@ -1,5 +1,6 @@
 /** The broker's own log of the replay, as an operator reads it, and its verification. */
 import { z } from 'zod'
+import type { Tried } from './attempt.ts'
 import { agent } from './set-up.ts'
 import type { Stage } from './stage.ts'
 import type { Ask } from './wire.ts'
@@ -26,13 +27,22 @@ type Entry = z.infer<typeof Entry>
 
 export type AuditTold = { entries: Entry[]; verified: z.infer<typeof Verified> }
 
-export async function tellAudit({ screen, claim }: Stage, ask: Ask): Promise<AuditTold> {
+export async function tellAudit(
+  { screen, claim }: Stage,
+  ask: Ask,
+  tried: readonly Tried[],
+): Promise<AuditTold> {
   const { entries } = await ask(
     'GET',
     `/admin/audit?after=0&limit=200&agent=${agent}`,
     z.object({ entries: z.array(Entry) }),
   )
   const verified = await ask('GET', '/admin/audit/verification', Verified)
+  const written = new Set(entries.map(({ outcome }) => outcome))
+  claim(
+    'Act II: every verdict is in the audit log',
+    tried.every(({ refusal }) => written.has(refusal?.code ?? 'allow')),
+  )
   claim('Act II: the audit log verifies', verified.ok)
   screen.gap()
   screen.say('What the audit log says of it:')

@@ -34,7 +34,7 @@ export async function demo(options: DemoOptions): Promise<number> {
   const stage = createStage({ screen, pace: pace && !json, began })
   const acts = await play(stage, options)
   const missed = stage.claims.filter(({ held }) => !held)
-  const seconds = (performance.now() - began) / 1000
+  const seconds = Math.round((performance.now() - began) / 100) / 10
   tellEnd(screen, stage.claims, missed, seconds)
   if (json) {
     const said = { ok: missed.length === 0, seconds, ...acts, claims: stage.claims, next }

@@ -12,8 +12,8 @@ export type Stage = {
 }
 
 /** After so long nobody is made to wait any more: the whole replay stays under ten seconds. */
-const patienceMs = 5_500
-const momentMs = 260
+const patienceMs = 5_000
+const momentMs = 220
 
 export function createStage(options: {
   screen: Screen

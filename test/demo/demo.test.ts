@@ -52,7 +52,7 @@ test.each([
   expect(text !== plain.join('\n')).toBe(color)
   expect(/[^\n -~]/.test(plain.join('\n'))).toBe(unicode)
   expect(text).not.toContain(token)
-  expect(words(text)).toContain('18 claims of this story were checked')
+  expect(words(text)).toContain('19 claims of this story were checked')
   expect(code).toBe(0)
 })
 
@@ -137,6 +137,7 @@ test('a broker that says yes to everything is found out', async () => {
   const { ok, claims } = JSON.parse(text)
   expect(ok).toBe(false)
   const missed = claims.flatMap(({ claim, held }: Claim) => (held ? [] : [claim]))
-  expect(missed).toHaveLength(7)
+  expect(missed).toHaveLength(8)
+  expect(missed).toContain('Act II: every verdict is in the audit log')
   expect(missed).toContain('Act II: of all mutations only the two allowed ones were carried out')
 })
