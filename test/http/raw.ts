@@ -71,6 +71,7 @@ export async function raw(
 
 const headEnd = Buffer.from('\r\n\r\n')
 
+const lastChunk = Buffer.from('0\r\n\r\n')
 const goOn = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n')
 
 function final(bytes: Buffer): Buffer {
@@ -81,7 +82,9 @@ function isWhole(all: Buffer): boolean {
   const bytes = final(all)
   const at = bytes.indexOf(headEnd)
   if (at < 0) return false
-  const length = /^content-length: *(\d+)/im.exec(bytes.subarray(0, at).toString('latin1'))?.[1]
+  const fields = bytes.subarray(0, at).toString('latin1')
+  if (/^transfer-encoding: *chunked/im.test(fields)) return bytes.subarray(-5).equals(lastChunk)
+  const length = /^content-length: *(\d+)/im.exec(fields)?.[1]
   return length !== undefined && bytes.length >= at + 4 + Number(length)
 }
 
