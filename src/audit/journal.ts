@@ -97,9 +97,7 @@ export async function createJournal(options: {
     if (waiting >= maxWaiting) throw unavailable('Too many calls are waiting for the audit log.')
     const item: Waiting = { entry: checked(entry), version, refused: false }
     waiting += 1
-    const written = queue.add(item).finally(() => {
-      waiting -= 1
-    })
+    const written = queue.add(item)
     const result = await within(answerMs, written)
     if (result === late) {
       item.refused = true
@@ -112,9 +110,13 @@ export async function createJournal(options: {
 
   async function flush(items: Waiting[]): Promise<Written[]> {
     const drafts = items.filter(({ refused }) => !refused)
-    const results = await write(drafts)
-    const byDraft = new Map(drafts.map((draft, index) => [draft, results[index]]))
-    return items.map((item) => byDraft.get(item) ?? tooLate())
+    try {
+      const results = await write(drafts)
+      const byDraft = new Map(drafts.map((draft, index) => [draft, results[index]]))
+      return items.map((item) => byDraft.get(item) ?? tooLate())
+    } finally {
+      waiting -= items.length
+    }
   }
 
   /** A statement that hangs is left to itself; should it succeed after all, its calls are recorded as not sent. */
@@ -194,14 +196,19 @@ function tooLate(): Written {
   return { ok: false, error: lateError() }
 }
 
-async function within<T>(ms: number, work: Promise<T>): Promise<T | typeof late> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<typeof late>((resolve) => {
-    timer = setTimeout(resolve, ms, late)
+/** One promise for each entry that waits: a race makes half a dozen. */
+function within<T>(ms: number, work: Promise<T>): Promise<T | typeof late> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms, late)
+    work.then(
+      (result) => {
+        clearTimeout(timer)
+        resolve(result)
+      },
+      (error) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
   })
-  try {
-    return await Promise.race([work, deadline])
-  } finally {
-    clearTimeout(timer)
-  }
 }
