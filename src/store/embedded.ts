@@ -33,7 +33,8 @@ async function openDirectory(root: string): Promise<PGlite> {
   if (!fs.existsSync(path)) {
     const making = join(root, 'pg.new')
     fs.rmSync(making, { recursive: true, force: true })
-    const pglite = await start(making)
+    // Its tree is synced as a whole, so that no file of it has to be on the way.
+    const pglite = await start(making, [...startParams, '-F'])
     await pglite.close()
     syncTree(making)
     fs.renameSync(making, path)
@@ -49,8 +50,8 @@ export const startParams = [
   ...['-c', 'wal_sync_method=fsync', '-c', 'shared_buffers=8MB', '-c', 'wal_buffers=1MB'],
 ]
 
-async function start(path: string): Promise<PGlite> {
-  return PGlite.create({ fs: syncing(path), startParams })
+async function start(path: string, params: string[] = startParams): Promise<PGlite> {
+  return PGlite.create({ fs: syncing(path), startParams: params })
 }
 
 /**
