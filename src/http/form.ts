@@ -24,6 +24,11 @@ export async function readForm(request: Request, maxBytes: number): Promise<Form
 }
 
 async function readText(request: Request, maxBytes: number): Promise<string> {
+  // No more bytes come than were announced, and without a stream they cost a fraction.
+  const announced = request.headers.get('content-length')
+  if (announced !== null && Number(announced) <= maxBytes) {
+    return Buffer.from(await request.arrayBuffer()).toString('latin1')
+  }
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of request.body ?? []) {
