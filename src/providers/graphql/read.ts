@@ -2,7 +2,14 @@
  * Reads a GraphQL request over HTTP into operations to judge and the one request to send. Whatever has two readings is
  * refused here; what leaves is printed from what was judged.
  */
-import { execute, type GraphQLError, getVariableValues, parse } from 'graphql'
+import {
+  type DocumentNode,
+  execute,
+  type GraphQLError,
+  getVariableValues,
+  parse,
+  visit,
+} from 'graphql'
 import { BrokerError } from '../../errors.ts'
 import type { Operation as Judged } from '../../policy/operation.ts'
 import { type Denial, deny } from '../../policy/verdict.ts'
@@ -215,11 +222,9 @@ function introspect(catalogue: Catalogue, { operation, request }: Selected): obj
   const key = `${operation.canonical}\n${JSON.stringify(variables)}`
   const known = catalogue.introspections.get(key)
   if (known !== undefined) return known
-  const answer = execute({
-    schema: catalogue.schema,
-    document: parse(operation.canonical, { noLocation: true }),
-    variableValues: variables,
-  })
+  const document = parse(operation.canonical, { noLocation: true })
+  assertOnce(operation, document)
+  const answer = execute({ schema: catalogue.schema, document, variableValues: variables })
   if (answer instanceof Promise) throw malformed('introspection cannot be answered')
   const plain = {
     data: answer.data ?? null,
@@ -227,6 +232,23 @@ function introspect(catalogue: Catalogue, { operation, request }: Selected): obj
   }
   catalogue.introspections.set(key, plain)
   return plain
+}
+
+const maxIntrospections = 10
+
+/** Without aliases a schema is told once, however long the document; with them a small one makes seconds of work. */
+function assertOnce(operation: Operation, document: DocumentNode): void {
+  const roots = rootFields(operation, operation.node.selectionSet)
+  if (roots.length > maxIntrospections) {
+    throw malformed(`it asks for the schema ${roots.length} times`)
+  }
+  visit(document, {
+    Field: ({ alias, name }) => {
+      if (alias !== undefined && !isMeta({ name })) {
+        throw malformed('introspection takes no aliases but those of __schema and __type')
+      }
+    },
+  })
 }
 
 function shown(error: GraphQLError): { message: string } {
