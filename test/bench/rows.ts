@@ -24,7 +24,7 @@ export type Row = {
   peak: number | null
 }
 
-const warmUpSeconds = 2
+const warmUpSeconds = 3
 const roundSeconds = 4
 const rounds = 2
 
