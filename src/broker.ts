@@ -3,14 +3,16 @@ import { readFile } from 'node:fs/promises'
 import http, { type RequestListener, type Server } from 'node:http'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { desc, eq } from 'drizzle-orm'
 import { createApp } from './app.ts'
 import { signCheckpoint } from './audit/checkpoint.ts'
 import { createJournal } from './audit/journal.ts'
-import { watchClock } from './clock.ts'
+import { mayLagMs, watchClock } from './clock.ts'
 import type { Config, Limits } from './config.ts'
 import type { Context } from './context.ts'
 import { createDial } from './exchange/dial.ts'
+import { settled } from './http/agent-plane.ts'
 import { refuseOnWire } from './http/wire-error.ts'
 import { enrolmentCode } from './identity/operators.ts'
 import type { Logger } from './log.ts'
@@ -37,45 +39,77 @@ export type Broker = {
 }
 
 type OpenStore = (store: Config['store']) => Promise<Store>
+type End = () => Promise<void> | void
 
 export async function startBroker(
   config: Config,
   log: Logger,
   open: OpenStore = openStore,
 ): Promise<Broker> {
-  const closing: (() => Promise<void> | void)[] = []
-  const close = async () => {
-    for (const end of closing.splice(0).reverse()) await end()
-  }
+  const planes: Listening[] = []
+  let ends: End[] = []
+  const close = () => endAll([...ends, () => drainAll(planes, config.limits.drainMs)], log)
   try {
     const agent = await listen(config, config.agentPort)
-    closing.push(() => drain(agent.server, config.limits.drainMs))
+    planes.push(agent)
     const operator = await listen(config, config.operatorPort)
-    closing.push(() => drain(operator.server, config.limits.drainMs))
+    planes.push(operator)
 
     const { ctx, end } = await openContext(config, log, open, {
       publicUrl: config.publicUrl ?? originOf(config, agent.port),
       consoleUrl: config.consoleUrl ?? originOf(config, operator.port),
     })
-    closing.splice(0, 0, ...end)
+    ends = end
     const app = createApp(ctx)
     agent.serve(app.agent)
     operator.serve(app.operator)
     await ctx.journal.append({ kind: 'start', facts: { version } })
-    closing.splice(end.length, 0, async () => {
-      await ctx.journal.append({ kind: 'stop', facts: { version } })
-    })
+    ends = [...end, () => lastEntry(ctx)]
     return {
       ctx,
       agentUrl: originOf(config, agent.port),
       operatorUrl: originOf(config, operator.port),
       enrolment: await enrolmentCode(ctx),
-      stop: close,
+      stop: once(async () => {
+        const [failed] = await close()
+        if (failed !== undefined) throw new Error(`Stopped, but not in order: ${sentence(failed)}`)
+      }),
     }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+/** Last to first, each whatever became of the others. */
+async function endAll(ends: readonly End[], log: Logger): Promise<unknown[]> {
+  const failures: unknown[] = []
+  for (const end of ends.toReversed()) {
+    try {
+      await end()
+    } catch (error) {
+      log.error({ err: error }, 'something could not be closed in order')
+      failures.push(error)
+    }
+  }
+  return failures
+}
+
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let begun: Promise<T> | undefined
+  return () => {
+    begun ??= work()
+    return begun
+  }
+}
+
+const settleMs = 3_000
+
+/** Calls that were cut still say how they ended, and refusals that were only counted are written, before the stop is. */
+async function lastEntry(ctx: Context): Promise<void> {
+  await Promise.race([settled(ctx), delay(settleMs, undefined, { ref: false })])
+  await ctx.journal.drain()
+  await ctx.journal.append({ kind: 'stop', facts: { version } })
 }
 
 /** Everything but the listeners. `end` closes it, to be run last to first. */
@@ -84,10 +118,10 @@ export async function openContext(
   log: Logger,
   open: OpenStore,
   urls: { publicUrl: string; consoleUrl: string },
-): Promise<{ ctx: Context; end: (() => Promise<void> | void)[] }> {
-  const end: (() => Promise<void> | void)[] = []
+): Promise<{ ctx: Context; end: End[] }> {
+  const end: End[] = []
   try {
-    const store = await open(config.store)
+    const store = await openNamed(config.store, open)
     end.push(() => store.close())
     const keyring = await openKeyring(config, store)
     const clock = await watchClock({ store, log })
@@ -125,9 +159,34 @@ export async function openContext(
     }
     return { ctx, end }
   } catch (error) {
-    for (const one of end.reverse()) await one()
+    await endAll(end, log)
     throw error
   }
+}
+
+/** What the driver or the server says names neither the setting nor, often, the server. */
+async function openNamed(where: Config['store'], open: OpenStore): Promise<Store> {
+  try {
+    return await open(where)
+  } catch (error) {
+    if (where.kind === 'embedded' || !hasCode(error)) throw error
+    throw new Error(`The database of DATABASE_URL cannot be used: ${sentence(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+/** The innermost reason: what wraps it repeats whole statements. Of several addresses tried, the first says enough. */
+function sentence(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.cause instanceof Error) return sentence(error.cause)
+  if (error instanceof AggregateError && error.errors.length > 0) return sentence(error.errors[0])
+  return error.message
+}
+
+function hasCode(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return typeof Reflect.get(error, 'code') === 'string' || hasCode(error.cause)
 }
 
 /** The check row says whether anything was ever sealed, and whether this is the key that did it. */
@@ -145,8 +204,6 @@ async function openKeyring(config: Config, store: Store): Promise<Keyring> {
   await assertOpens(keyring, check?.sealed ?? null)
   return keyring
 }
-
-const mayLagMs = 5_000
 
 /** With the clock turned back, what has expired would live again. */
 async function refuseTurnedBack(store: Store, now: number): Promise<void> {
@@ -187,8 +244,24 @@ async function createServer(config: Config, listener: RequestListener): Promise<
   const { limits, tls } = config
   const options = serverOptions(limits)
   if (tls === null) return hardened(http.createServer(options, listener))
-  const [cert, key] = await Promise.all([readFile(tls.cert), readFile(tls.key)])
-  return hardened(https.createServer({ ...options, cert, key, minVersion: 'TLSv1.2' }, listener))
+  const [cert, key] = await Promise.all([
+    readSetting('VALETKEY_TLS_CERT', tls.cert),
+    readSetting('VALETKEY_TLS_KEY', tls.key),
+  ])
+  try {
+    return hardened(https.createServer({ ...options, cert, key, minVersion: 'TLSv1.2' }, listener))
+  } catch (error) {
+    throw new Error(
+      `VALETKEY_TLS_CERT and VALETKEY_TLS_KEY do not make a TLS server (${sentence(error)}): give a certificate and its own key, both in PEM`,
+      { cause: error },
+    )
+  }
+}
+
+async function readSetting(name: string, path: string): Promise<Buffer> {
+  return readFile(path).catch((error: unknown) => {
+    throw new Error(`${name} cannot be read: ${sentence(error)}`, { cause: error })
+  })
 }
 
 function serverOptions(limits: Limits) {
@@ -217,11 +290,16 @@ function addressOf(server: Server): AddressInfo {
 }
 
 function bindError(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  return error.code === 'EADDRINUSE'
-    ? new Error(`Port ${port} on ${host} is in use: stop what uses it, or choose another port`, {
-        cause: error,
-      })
-    : error
+  const detail =
+    error.code === 'EADDRINUSE'
+      ? `Port ${port} on ${host} is in use: stop what uses it, or choose another port`
+      : `Port ${port} on ${host} cannot be listened on (${error.code}): choose another VALETKEY_HOST or port`
+  return new Error(detail, { cause: error })
+}
+
+/** At once, so that a reader of one plane does not keep the other open. */
+async function drainAll(planes: readonly Listening[], drainMs: number): Promise<void> {
+  await Promise.all(planes.map(({ server }) => drain(server, drainMs)))
 }
 
 /** Stops accepting, lets what is under way finish, and cuts it when that takes too long. */

@@ -17,23 +17,31 @@ export async function serve(overrides: Readonly<Record<string, string>> = {}): P
   })
   const stopped = signalled()
   const broker = await startBroker(config, log)
-  const tidy = await greet(config, broker)
+  const tidy = await greet(config, broker).catch(async (error) => {
+    await broker.stop()
+    throw error
+  })
   const signal = await stopped
   log.info({ signal }, 'stopping: calls under way may finish')
-  await broker.stop()
-  await tidy()
+  await broker.stop().finally(tidy)
   log.info({}, 'stopped')
 }
 
-/** The first signal; a second one means now. */
+/** Under npx a Ctrl-C comes twice: from the terminal, and once more from npm. */
+const sameMs = 500
+
+/** The first signal; a second one, of whatever name, means now. */
 function signalled(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        resolve(signal)
-        process.once(signal, () => process.kill(process.pid, 'SIGKILL'))
-      })
+    let first: number | undefined
+    const heard = (signal: NodeJS.Signals) => {
+      if (first !== undefined && performance.now() - first > sameMs) {
+        process.kill(process.pid, 'SIGKILL')
+      }
+      first ??= performance.now()
+      resolve(signal)
     }
+    process.on('SIGINT', heard).on('SIGTERM', heard)
   })
 }
 

@@ -178,7 +178,7 @@ function testConfig(): Config {
 }
 
 /** Returns the agent's secret. */
-async function setUp(admin: Front['admin'], railway: SimulatedRailway): Promise<string> {
+export async function setUp(admin: Front['admin'], railway: SimulatedRailway): Promise<string> {
   expectOk(
     await admin('POST', '/admin/connections', {
       name: 'railway',
