@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { type Context, perContext } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import type { Capability } from '../policy/capability.ts'
+import type { Answer } from './forward.ts'
 
 type Minute = { startedAt: number; count: number }
 
@@ -40,20 +41,37 @@ function minuteOf(ctx: Context, subject: string): Minute {
   return minute
 }
 
-/** Runs `work` within what the agent, and each scope of its capability, may ask at once and in a minute. */
-export async function withinLimits<T>(
+/**
+ * Runs `work` within what the agent, and each scope of its capability, may ask at once and in a minute. A streamed answer
+ * keeps its place until its last byte.
+ */
+export async function withinLimits(
   ctx: Context,
   { agent, scopes }: Capability,
-  work: () => Promise<T>,
-): Promise<T> {
-  const { open } = memory(ctx)
-  const { callsPerMinute, concurrentPerAgent: limit } = ctx.config.limits
-  spendCall(ctx, agent, callsPerMinute)
+  work: () => Promise<Answer>,
+): Promise<Answer> {
+  spendCall(ctx, agent, ctx.config.limits.callsPerMinute)
   const policy = ctx.realm.now()
   for (const name of scopes) {
     const own = policy.scopes.get(name)?.callsPerMinute ?? null
     if (own !== null) spendCall(ctx, `${agent} under scope ${name}`, own)
   }
+  const leave = takePlace(ctx, agent)
+  let streams = false
+  try {
+    const answer = await work()
+    if (answer.body instanceof Uint8Array) return answer
+    streams = true
+    return { ...answer, body: ending(answer.body, leave) }
+  } finally {
+    if (!streams) leave()
+  }
+}
+
+/** Throws `limit-exceeded` when the agent has as many calls under way as it may. Returns what gives the place back. */
+function takePlace(ctx: Context, agent: string): () => void {
+  const { open } = memory(ctx)
+  const limit = ctx.config.limits.concurrentPerAgent
   const count = open.get(agent) ?? 0
   if (count >= limit) {
     throw new BrokerError('limit-exceeded', `${agent} has ${limit} calls under way.`, {
@@ -63,12 +81,21 @@ export async function withinLimits<T>(
   }
   open.set(agent, count + 1)
   ctx.metrics.open.inc()
-  try {
-    return await work()
-  } finally {
+  return () => {
     ctx.metrics.open.dec()
     const left = (open.get(agent) ?? 1) - 1
     if (left === 0) open.delete(agent)
     else open.set(agent, left)
+  }
+}
+
+async function* ending(
+  body: AsyncIterable<Uint8Array>,
+  ended: () => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body
+  } finally {
+    ended()
   }
 }

@@ -265,6 +265,33 @@ describe('a large answer', async () => {
     expect(answer.text).toBe(lines.map((line) => `${line}\n`).join(''))
   })
 
+  it('keeps its place among the calls under way until its last byte', async () => {
+    let finish = () => {}
+    const held = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    railway.script = {
+      marker: 'platformStatus',
+      answer: async (_req, res) => {
+        res.writeHead(200, json)
+        res.write(Buffer.alloc(600_000, 'z'))
+        await held
+        res.end()
+      },
+    }
+    const open = async () => (await at.broker.ctx.metrics.open.get()).values[0]?.value
+    const response = await fetch(`${at.broker.agentUrl}/x/railway/graphql/v2`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ query: status }),
+    })
+    expect(response.status).toBe(200)
+    expect(await open()).toBe(1)
+    finish()
+    await response.text()
+    await expect.poll(open).toBe(0)
+  })
+
   it('is cut, never shortened in silence, when it grows beyond the limit', async () => {
     streaming(() => Array(40).fill(Buffer.alloc(70_000, 'y')))
     const before = new Set((await at.audit('&kind=outcome')).map(({ seq }) => seq))
