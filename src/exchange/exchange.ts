@@ -34,14 +34,13 @@ export async function exchange(ctx: Context, incoming: Incoming): Promise<Answer
       )
       noted.located(sites)
       demand(verdict)
+      // Before the entry: a secret that does not open is a refusal, and not a call of unknown outcome.
+      const secrets = await openWithFormer(ctx, connection)
       await ctx.journal.open(callEntry(noted.facts), policy.version)
-      return { kind: 'send' as const, connection, provider, request: reading.request }
+      return { kind: 'send' as const, connection, provider, request: reading.request, ...secrets }
     })
     if (ready.kind === 'answer') return answerFromHere(ready.json)
 
-    return concluded(ctx, noted, async () => {
-      const secrets = await openWithFormer(ctx, ready.connection)
-      return forward(ctx, { ...ready, ...secrets, signal: incoming.signal })
-    })
+    return concluded(ctx, noted, () => forward(ctx, { ...ready, signal: incoming.signal }))
   })
 }
