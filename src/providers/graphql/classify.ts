@@ -50,6 +50,11 @@ type Walk = {
 
 export type Classified = { operations: Judged[]; coordinates: ReadonlySet<string> }
 
+/** More than one call could have located. Each is written down, so that a list of ids must not fill the audit log. */
+export const mostResources = 100
+/** Longer than any id may be; what is cut is no id either. */
+const longestId = 200
+
 /** One judged operation for each root field. `variables` are coerced. */
 export function classify(
   catalogue: Catalogue,
@@ -81,6 +86,13 @@ export function classify(
       }
       return judgeRoot(walk, `${root.name}.${field.name}`, field, node)
     })
+  if (operations.reduce((sum, one) => sum + one.resources.length, 0) > mostResources) {
+    throw new BrokerError(
+      'payload-too-large',
+      `The request names more than ${mostResources} resources.`,
+      { hint: 'Name fewer at a time.' },
+    )
+  }
   return { operations, coordinates: all }
 }
 
@@ -119,7 +131,7 @@ function judgeRoot(
     effects: [...walk.effects],
     unknown: rule === undefined || given.unknown,
     mustName: [...walk.mustName].map(([named, effect]) => ({ field: named, effect })),
-    resources: walk.resources,
+    resources: once(walk.resources),
     missing: walk.missing,
     harmless: rule?.harmless === true && walk.resources.length === 0,
     reachesOut: walk.reachesOut,
@@ -281,12 +293,20 @@ function resourceOf(
 
 /** A value that is no string has no canonical form of an id; locate refuses it by its kind's pattern. */
 function resource(kind: string, argument: string, value: unknown): Resource {
+  const id = typeof value === 'string' ? value : JSON.stringify(value)
   return {
     kind,
-    id: typeof value === 'string' ? value : JSON.stringify(value),
+    id: id.length > longestId ? `${id.slice(0, longestId)}…`.toWellFormed() : id,
     role: 'target',
     argument,
   }
+}
+
+/** The same id in the same argument is one thing, however often a list repeats it. */
+function once(resources: readonly Resource[]): Resource[] {
+  const key = ({ kind, id, role, argument, spread }: Resource) =>
+    JSON.stringify([kind, id, role, argument, spread === true])
+  return [...new Map(resources.map((one) => [key(one), one])).values()]
 }
 
 /** All values at a dotted path, lists on the way looked through. A list at its end is a value, empty or not. */

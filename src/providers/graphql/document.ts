@@ -35,7 +35,17 @@ export type Operation = {
 
 export type Document = { operations: readonly Operation[]; size: number }
 
-export const bounds = { tokens: 10_000, nesting: 100, depth: 32, fields: 1_000 } as const
+export const bounds = {
+  characters: 100_000,
+  tokens: 10_000,
+  nesting: 100,
+  operations: 10,
+  fragments: 100,
+  depth: 32,
+  fields: 1_000,
+  /** Of fields with one key in one place: validation compares them in pairs. */
+  repeats: 50,
+} as const
 
 const rules = [...new Set([...specifiedRules, ...recommendedRules])]
 
@@ -43,6 +53,9 @@ const rules = [...new Set([...specifiedRules, ...recommendedRules])]
 export function readDocument(catalogue: Catalogue, text: string): Document {
   const known = catalogue.documents.get(text)
   if (known !== undefined) return known
+  if (text.length > bounds.characters) {
+    throw malformed(`it has more than ${bounds.characters} characters; variables may have more`)
+  }
   countTokens(text)
   const ast = parseBounded(text)
   const fragments = new Map<string, FragmentDefinitionNode>()
@@ -55,10 +68,16 @@ export function readDocument(catalogue: Catalogue, text: string): Document {
     } else throw malformed('it defines types, and only operations and fragments can be sent')
   }
   if (definitions.length === 0) throw malformed('it holds no operation')
+  refuseMany('operations', definitions.length)
+  refuseMany('fragments', ast.definitions.length - definitions.length)
+  const used = new Set<string>()
   for (const definition of definitions) {
-    countFields(definition.selectionSet, fragments)
+    countFields(definition.selectionSet, fragments, used)
     if (definition.operation === OperationTypeNode.SUBSCRIPTION) throw subscription(definition)
   }
+  // Nothing has counted what is in such a fragment, and validation would take its time over it.
+  const unused = [...fragments.keys()].find((name) => !used.has(name))
+  if (unused !== undefined) throw malformed(`nothing uses its fragment ${unused.slice(0, 60)}`)
   assertValid(catalogue, ast)
   const document = {
     operations: definitions.map((node) => operationOf(node, fragments)),
@@ -150,20 +169,45 @@ function refuseDirectives(definition: DefinitionNode): void {
 function countFields(
   root: SelectionSetNode,
   fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+  used: Set<string>,
 ): void {
   let fields = 0
-  const count = (set: SelectionSetNode, depth: number): void => {
+  const count = (set: SelectionSetNode, depth: number, place: Place): void => {
     if (depth > bounds.depth) throw malformed(`it selects deeper than ${bounds.depth} levels`)
     for (const selection of set.selections) {
       fields += 1
       if (fields > bounds.fields) throw malformed(`it selects more than ${bounds.fields} fields`)
       if (selection.kind === Kind.FRAGMENT_SPREAD) {
-        const fragment = fragments.get(selection.name.value)
-        if (fragment !== undefined) count(fragment.selectionSet, depth + 1)
-      } else if (selection.selectionSet !== undefined) count(selection.selectionSet, depth + 1)
+        const name = selection.name.value
+        used.add(name)
+        const fragment = fragments.get(name)
+        if (fragment !== undefined) count(fragment.selectionSet, depth + 1, place)
+      } else if (selection.kind === Kind.INLINE_FRAGMENT) {
+        count(selection.selectionSet, depth + 1, place)
+      } else {
+        const below = enter(place, (selection.alias ?? selection.name).value)
+        if (selection.selectionSet !== undefined) count(selection.selectionSet, depth + 1, below)
+      }
     }
   }
-  count(root, 0)
+  count(root, 0, { times: 0, below: new Map() })
+}
+
+/** A place in the answer, and how many fields of the document would be merged there. */
+type Place = { times: number; below: Map<string, Place> }
+
+function enter({ below }: Place, key: string): Place {
+  const place = below.get(key) ?? { times: 0, below: new Map() }
+  below.set(key, place)
+  place.times += 1
+  if (place.times > bounds.repeats) {
+    throw malformed(`it selects the same more than ${bounds.repeats} times in one place`)
+  }
+  return place
+}
+
+function refuseMany(what: 'operations' | 'fragments', count: number): void {
+  if (count > bounds[what]) throw malformed(`it has more than ${bounds[what]} ${what}`)
 }
 
 function assertValid(catalogue: Catalogue, ast: ReturnType<typeof parse>): void {
@@ -174,7 +218,7 @@ function assertValid(catalogue: Catalogue, ast: ReturnType<typeof parse>): void 
       hint: 'The broker knows the API by its schema, which an operator renews with `valetkey provider refresh`; ask for it with __type to see what there is.',
     })
   }
-  // graphql-js compares fields of one name in pairs, and gives up where that would take long.
+  // graphql-js compares fields and fragments in pairs, and gives up where that would take long.
   if (error.message === 'Validation aborted.')
     throw malformed('it selects the same fields too often')
   throw malformed(clean(error.message).replace(/\.$/, ''))
