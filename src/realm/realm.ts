@@ -44,6 +44,7 @@ export type Realm = {
   now(): Snapshot
   /** Reads what was committed before the call; callers that wait at the same time share one read. */
   refresh(): Promise<Snapshot>
+  /** Nothing is read once it resolves. */
   close(): Promise<void>
 }
 
@@ -96,9 +97,11 @@ export async function watchRealm(options: {
     () => sweep(store.db),
     (error) => log.warn({ err: error }, 'expired rows could not be swept'),
   )
+  let reading: Promise<unknown> = Promise.resolve()
   const unlisten = await store
     .listen(policyChannel, () => {
-      refresh().catch((error) => log.warn({ err: error }, 'the policy could not be read'))
+      if (closing.signal.aborted) return
+      reading = refresh().catch((error) => log.warn({ err: error }, 'the policy could not be read'))
     })
     .catch((error) => {
       // Behind a connection pooler there is nothing to listen to; the poll finds every edit, half a second later.
@@ -115,8 +118,9 @@ export async function watchRealm(options: {
     refresh,
     async close() {
       closing.abort()
-      await unlisten()
-      await Promise.all([polling, sweeping])
+      // A database that is gone has no listener to take away.
+      const unlistened = unlisten().catch(() => {})
+      await Promise.all([unlistened, polling, sweeping, reading])
     },
   }
 }

@@ -18,6 +18,11 @@ afterAll(async () => {
   for (const close of closing.splice(0).reverse()) await close()
 })
 
+/** After the file, and after everything that was given here later. */
+export function closeLater(close: () => Promise<unknown>): void {
+  closing.push(close)
+}
+
 /** Log lines as objects. */
 export function listeningLog(): { log: Logger; lines: Record<string, unknown>[] } {
   const lines: Record<string, unknown>[] = []

@@ -1,7 +1,7 @@
 import { eq, sql } from 'drizzle-orm'
 import pino from 'pino'
 import postgres from 'postgres'
-import { afterAll, describe, expect, inject, test } from 'vitest'
+import { describe, expect, inject, test, vi } from 'vitest'
 import { addEnvironment } from '../../src/realm/environments.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
 import { raiseWatermark } from '../../src/realm/watermark.ts'
@@ -9,17 +9,20 @@ import type { Store } from '../../src/store/open.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { environments, policy, revocations, scopes } from '../../src/store/schema.ts'
 import { freshDatabase, freshStore, stores } from '../support/stores.ts'
-import { addConnectionRow, by, editing, editingOn, listeningLog, until } from './editing.ts'
+import {
+  addConnectionRow,
+  by,
+  closeLater,
+  editing,
+  editingOn,
+  listeningLog,
+  until,
+} from './editing.ts'
 
-const opened: Store[] = []
-
-afterAll(async () => {
-  await Promise.all(opened.map((store) => store.close()))
-})
-
+/** Closed after the realm that reads it. */
 async function open(url: string): Promise<Store> {
   const store = await openPostgres(url)
-  opened.push(store)
+  closeLater(() => store.close())
   return store
 }
 
@@ -127,6 +130,33 @@ describe.each(stores)('on %s', (kind) => {
     await store.db.update(policy).set({ reader: 2 })
     const watching = watchRealm({ store, log: silent, compile: () => ({}) })
     await expect(watching).rejects.toMatchObject({ code: 'policy-stale' })
+  })
+
+  test('a closed realm reads nothing more, even where its listener could not be taken away', async () => {
+    const store = await freshStore(kind)
+    let notify = () => {}
+    const listen: Store['listen'] = async (_channel, heard) => {
+      notify = () => heard('')
+      return () => Promise.reject(new Error('the database is gone'))
+    }
+    const { log, lines } = listeningLog()
+    const realm = await watchRealm({
+      store: { ...store, listen },
+      log,
+      compile: () => ({}),
+      pollMs: 1,
+    })
+    const read = vi.spyOn(store.db, 'select')
+    notify()
+    await vi.waitFor(() => expect(read.mock.calls.length).toBeGreaterThan(3))
+    notify()
+    await realm.close()
+    read.mockClear()
+    notify()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(read).not.toHaveBeenCalled()
+    read.mockRestore()
+    expect(lines).toEqual([])
   })
 
   test('a database that went back is not followed', async () => {
