@@ -93,7 +93,7 @@ function refuseUnreadable(token: string, maxBytes: number): void {
   }
   if (/^["']?(\$\{?[A-Za-z_(]|%[A-Za-z_]+%|\{\{)/.test(token)) {
     throw invalid(
-      'The client did not expand its variable: the text where the capability should be is the name of one.',
+      `The client did not expand its variable${nameIn(token)}: the text where the capability should be is the name of one.`,
       'Check the quotes around it, and that the variable is set where the client runs.',
     )
   }
@@ -107,6 +107,19 @@ function refuseUnreadable(token: string, maxBytes: number): void {
   if (!form.test(token)) throw invalid('This is not a capability: it is no compact JWS.')
   if (!token.split('.').every(canonical))
     throw invalid('This is not a capability as it was issued.')
+}
+
+/**
+ * With a space before it, or nothing. Only where the text is a reference and no more is it repeated: anything else might be
+ * a secret, as might what follows a lone dollar in small letters.
+ */
+function nameIn(reference: string): string {
+  const found =
+    /^(["']?)(?:\$([A-Z_][A-Z0-9_]{0,39})|\$\{(\w{1,40})\}|\{\{ ?(\w{1,40}) ?\}\}|%(\w{1,40})%)\1$/.exec(
+      reference,
+    )
+  const name = found?.slice(2).find((group) => group !== undefined)
+  return name === undefined ? '' : ` ${name}`
 }
 
 /** One text for one value: base64url has spare bits at the end, and a decoder that ignores them gives a token many spellings. */

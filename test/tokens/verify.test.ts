@@ -237,6 +237,36 @@ describe.each(stores)('verifyCapability on %s', (kind) => {
     await expect(verifyCapability(ctx, text)).rejects.toThrow('did not expand its variable')
   })
 
+  it.each([
+    ['$RAILWAY_API_TOKEN', 'RAILWAY_API_TOKEN'],
+    [`$${'{TOKEN_2}'}`, 'TOKEN_2'],
+    [`'$${'{token}'}'`, 'token'],
+    ['{{ token }}', 'token'],
+    ['{{TOKEN}}', 'TOKEN'],
+    ['%TOKEN%', 'TOKEN'],
+  ])('names the variable of %s', async (text, name) => {
+    await expect(verifyCapability(ctx, text)).rejects.toThrow(`its variable ${name}:`)
+  })
+
+  it.each([
+    '$ecret-hunter2',
+    '$ecrethunter2',
+    '$SECRET hunter2',
+    `$${'{SECRET:-hunter2}'}`,
+    `$${'{hunter2'}`,
+    `$${'{SECRET}'}hunter2`,
+    `"$${'{hunter2}'}`,
+    '$(cat hunter2)',
+    '{{ secrets.hunter2 }}',
+    `%SECRET%hunter2`,
+    `$${'{'}${'hunter2'.repeat(6)}}`,
+  ])('repeats nothing of %s, which may be more than a name', async (text) => {
+    const refused = await verifyCapability(ctx, text).catch((error) => error)
+    expect(refused).toBeInstanceOf(BrokerError)
+    expect(refused.message).toContain('did not expand its variable:')
+    expect(JSON.stringify([refused.message, refused.facts])).not.toContain('hunter2')
+  })
+
   it('refuses embedded keys', async () => {
     const pair = await generateKeyPair('EdDSA', { crv: 'Ed25519' })
     const embedded = await new SignJWT(claims())
