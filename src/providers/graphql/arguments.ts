@@ -8,6 +8,7 @@ import {
   isNonNullType,
 } from 'graphql'
 import { BrokerError } from '../../errors.ts'
+import { type Effect, effects } from '../../policy/operation.ts'
 import type { ArgumentRule } from './overlay.ts'
 
 export type ArgumentPath = {
@@ -62,6 +63,11 @@ export function isIdentifierLike(name: string): boolean {
 }
 
 const ruleForm = /^(?:(context) )?([a-z][a-z0-9-]*)(?: (spread))?(!)?$/
+
+/** The effect that an argument adds where it is given, or null of a rule that says what it names. */
+export function addedEffect(rule: ArgumentRule): Effect | null {
+  return effects.find((effect) => effect === rule) ?? null
+}
 
 /** Reads `environment`, `context service`, `environment spread!`. */
 export function parseArgumentRule(rule: ArgumentRule): Argument {

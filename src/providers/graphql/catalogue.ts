@@ -11,7 +11,7 @@ import {
 import { LRUCache } from 'lru-cache'
 import { BrokerError } from '../../errors.ts'
 import type { Effect } from '../../policy/operation.ts'
-import { argumentPaths, parseArgumentRule } from './arguments.ts'
+import { addedEffect, argumentPaths, parseArgumentRule } from './arguments.ts'
 import type { Document } from './document.ts'
 import type { FieldRule, Overlay, Reach, RootRule } from './overlay.ts'
 
@@ -29,8 +29,8 @@ export type ArgumentMeaning = {
       }
     /** Identifier-like, or of a type that nobody described: given, it makes the operation unknown. */
     | { is: 'unknown' }
-    /** Untyped JSON: given, it makes the operation destructive. */
-    | { is: 'untyped' }
+    /** Given, it adds an effect: untyped JSON makes the operation destructive. */
+    | { is: 'effect'; effect: Effect }
 }
 
 export type TypeKnowledge = {
@@ -122,6 +122,8 @@ function meaningOf(
   identifierLike: boolean,
 ): ArgumentMeaning['meaning'] | null {
   if (rule !== undefined) {
+    const effect = addedEffect(rule)
+    if (effect !== null) return { is: 'effect', effect }
     const parsed = parseArgumentRule(rule)
     return parsed.kind === 'none' ? null : { is: 'resource', ...parsed }
   }
@@ -131,7 +133,7 @@ function meaningOf(
   if (specifiedScalarTypes.some((scalar) => scalar.name === named.name)) return null
   const scalar = own(catalogue.overlay.scalars, named.name)
   if (scalar === 'plain') return null
-  return scalar === 'untyped' ? { is: 'untyped' } : { is: 'unknown' }
+  return scalar === 'untyped' ? { is: 'effect', effect: 'destructive' } : { is: 'unknown' }
 }
 
 /** Every operation that the schema offers, as `provider operations` lists it. */

@@ -118,7 +118,7 @@ function judgeRoot(
   // What nobody has classified may do anything.
   const own = new Set<Effect>(rule?.effects ?? ['read', 'write', 'destructive'])
   const given = readArguments(walk, name, field, node)
-  if (given.untyped) own.add('destructive')
+  for (const effect of given.effects) own.add(effect)
   for (const effect of own) walk.effects.add(effect)
   const owned = walk.resources.some(
     ({ role, kind }) => role === 'target' && walk.catalogue.inEnvironment.has(kind),
@@ -205,7 +205,7 @@ function visit(walk: Walk, { type, reached }: Standing, node: FieldNode): Standi
   noteField(walk, type.name, name, reached)
   const given = readArguments(walk, coordinate, field, node)
   if (given.unknown) walk.mustName.set(coordinate, 'unknown')
-  if (given.untyped) walk.effects.add('destructive')
+  for (const effect of given.effects) walk.effects.add(effect)
   const strays = fieldRule(walk.catalogue, coordinate)?.elsewhere === true
   return entered(walk.catalogue, getNamedType(field.type), strays ? 'out' : reached)
 }
@@ -245,16 +245,18 @@ function readArguments(
   coordinate: string,
   field: GraphQLField<unknown, unknown>,
   node: FieldNode,
-): { unknown: boolean; untyped: boolean } {
+): { unknown: boolean; effects: ReadonlySet<Effect> } {
   const meanings = argumentMeanings(walk.catalogue, coordinate, field)
-  const found = { unknown: false, untyped: false }
+  const effects = new Set<Effect>()
+  const found = { unknown: false, effects }
   if (meanings.length === 0) return found
   const values = argumentValues(field, node, walk.variables)
   for (const { path, name, meaning } of meanings) {
     const given = valuesAt(values, path).filter((value) => value != null)
     const items = given.flatMap(itemsOf)
-    if (meaning.is === 'untyped') found.untyped ||= given.length > 0
-    else if (meaning.is === 'unknown') {
+    if (meaning.is === 'effect') {
+      if (given.length > 0) effects.add(meaning.effect)
+    } else if (meaning.is === 'unknown') {
       found.unknown ||= given.length > 0
       for (const item of items) walk.resources.push(resource('unknown', name, item))
     } else {

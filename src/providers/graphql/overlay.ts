@@ -8,7 +8,8 @@ import type { Effect } from '../../policy/operation.ts'
  * An argument that names a resource, by its dotted path in the field's arguments (`input.environmentId`; lists are looked
  * through). Written `kind`, `context kind`, or `kind spread` where the upstream applies the operation to more than this
  * one id. A trailing `!` makes an argument that is optional upstream required by the broker, because leaving it out
- * widens the effect. `none` is an identifier-like argument that names no resource (a catalogue entry, a cursor).
+ * widens the effect. `none` is an identifier-like argument that names no resource (a catalogue entry, a cursor). The name
+ * of an effect (`execute`) is an argument that adds it where it is given.
  */
 export type ArgumentRule = string
 

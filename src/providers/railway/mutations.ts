@@ -17,6 +17,8 @@ import {
 const everyInstance = 'Acts on every instance of the service, in all environments at once.'
 const allEnvironments =
   'allEnvironments takes it to all environments of the service, so all of them have to be owned.'
+const anyCommit =
+  'A commit can be named, which may be one that a stranger pushed to a fork; naming one runs it.'
 const anything =
   'Takes or commits settings as untyped JSON, which can delete, run and publish anything.'
 
@@ -138,8 +140,16 @@ const services: Readonly<Record<string, RootRule>> = {
     args: { environmentId: 'environment spread!', serviceId: 'context service' },
     note: 'Sets start commands, images and replicas; in all environments that are not forks, unless this one is.',
   },
-  serviceInstanceDeploy: { effects: ['write'], args: pair },
-  serviceInstanceDeployV2: { effects: ['write'], args: pair },
+  serviceInstanceDeploy: {
+    effects: ['write'],
+    args: { ...pair, commitSha: 'execute' },
+    note: anyCommit,
+  },
+  serviceInstanceDeployV2: {
+    effects: ['write'],
+    args: { ...pair, commitSha: 'execute' },
+    note: anyCommit,
+  },
   serviceInstanceRedeploy: { effects: ['write'], args: pair },
   serviceInstanceAutoDeployUpdate: { effects: ['write'], args: inputTriple },
   serviceInstanceLimitsUpdate: {

@@ -100,10 +100,6 @@ const ofEnvironments: Readonly<Record<string, RootRule>> = {
 const ofProjects: Readonly<Record<string, RootRule>> = {
   adminVolumeInstancesForVolume: { effects: ['read'], args: { volumeId: 'volume' } },
   environments: { effects: ['read'], args: { projectId: 'project' } },
-  estimatedUsage: {
-    effects: ['read'],
-    args: { projectId: 'project!', workspaceId: 'workspace' },
-  },
   githubPRInfo: { effects: ['read'], args: { serviceId: 'service' } },
   githubPRInfoResult: { effects: ['read'], args: { serviceId: 'service' } },
   integrations: { effects: ['read'], args: { projectId: 'project' } },
@@ -119,7 +115,15 @@ const ofProjects: Readonly<Record<string, RootRule>> = {
   projectsByIds: { effects: ['read'], args: { ids: 'project' } },
   service: { effects: ['read'], args: { id: 'service' } },
   templateSourceForProject: { effects: ['read'], args: { projectId: 'project' } },
-  usage: { effects: ['read'], args: { projectId: 'project!', workspaceId: 'workspace' } },
+  // What every environment of the project uses and costs, told apart by whatever the caller groups by.
+  estimatedUsage: {
+    effects: ['read', 'admin'],
+    args: { projectId: 'project!', workspaceId: 'workspace' },
+  },
+  usage: {
+    effects: ['read', 'admin'],
+    args: { projectId: 'project!', workspaceId: 'workspace' },
+  },
   // People behind a project: addresses, invitations, how well their accounts are protected.
   externalWorkspaces: { effects: ['read', 'admin'], args: { projectId: 'project' } },
   projectCompliance: { effects: ['read', 'admin'], args: { projectId: 'project' } },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { effects, ordinary } from '../../../src/policy/operation.ts'
-import { parseArgumentRule } from '../../../src/providers/graphql/arguments.ts'
+import { addedEffect, parseArgumentRule } from '../../../src/providers/graphql/arguments.ts'
 import { kinds } from '../../../src/providers/railway/kinds.ts'
 import { overlay } from '../../../src/providers/railway/overlay.ts'
 
@@ -8,10 +8,9 @@ const roots = Object.entries(overlay.roots).map(([name, rule]) => ({
   name,
   effects: rule.effects,
   harmless: rule.harmless === true,
-  args: Object.entries(rule.args ?? {}).map(([path, written]) => ({
-    path,
-    ...parseArgumentRule(written),
-  })),
+  args: Object.entries(rule.args ?? {})
+    .filter(([, written]) => addedEffect(written) === null)
+    .map(([path, written]) => ({ path, ...parseArgumentRule(written) })),
 }))
 const mutations = roots.filter(({ name }) => name.startsWith('Mutation.'))
 const fields = Object.entries(overlay.types).flatMap(([type, rule]) =>
@@ -163,6 +162,8 @@ describe('the effects of operations', () => {
       'NotificationChannel.config',
       'Integration.config',
       'Event.payload',
+      'Deployment.meta',
+      'DeploymentInstanceExecution.deploymentMeta',
     ]) {
       expect(overlay.fields[field]?.effects, field).toContain('reveal')
     }
@@ -199,6 +200,13 @@ describe('the effects of operations', () => {
       'Mutation.githubRepoDeploy',
     ]) {
       expect(effectsOf(name), name).toContain('execute')
+    }
+  })
+
+  it('keep what every environment of a project uses and costs from those who see the project', () => {
+    // The caller groups by environment, service or deployment, and no argument confines it to one.
+    for (const name of ['Query.usage', 'Query.estimatedUsage']) {
+      expect(effectsOf(name), name).toContain('admin')
     }
   })
 
