@@ -156,9 +156,7 @@ export async function appendUnderLock(
     .limit(1)
   const from = { ...head, at: last?.at.getTime() ?? 0 }
   const { placed, end } = chainOnto(from, drafts, clock)
-  await tx
-    .insert(auditEntries)
-    .values(placed.map(({ entry, ...next }) => ({ ...entry, ...next, at: new Date(end.at) })))
+  await tx.insert(auditEntries).values(placed.map((one) => ({ ...one, at: new Date(end.at) })))
   await tx.update(auditHead).set({ seq: end.seq, hash: end.hash }).where(eq(auditHead.id, 1))
   return end
 }
@@ -171,6 +169,9 @@ async function lockPolicy(tx: Tx): Promise<number | undefined> {
     .for('share')
   return row?.version
 }
+
+/** The columns that are given as one text each, a value to a line: no value holds a line break, and no line is an absent one. */
+const lined = ['prev', 'hash', 'kind', ...searchable, 'body'] as const
 
 /**
  * The policy's row is locked before the head's, here and everywhere, so that no two transactions wait for each other.
@@ -185,29 +186,22 @@ with policy_now as materialized (
     and ($5::bigint is null or (select version from policy_now) = $5::bigint)
   returning 1
 ), added as (
-  insert into audit_entries (seq, prev, hash, at, kind, ${searchable.join(', ')}, body)
-  select $1::bigint + link.place, link.prev, link.hash, $6::timestamptz, link.kind,
-    ${searchable.map((name) => `link.${name}`).join(', ')}, link.body
-  from unnest($7::text[], $8::text[], $9::text[], $10::text[],
-    ${searchable.map((_, index) => `$${11 + index}::text[]`).join(', ')})
-    with ordinality as link(prev, hash, kind, body, ${searchable.join(', ')}, place)
+  insert into audit_entries (seq, at, ${lined.join(', ')})
+  select $1::bigint + link.place, $6::timestamptz, ${lined.map((name) => `link.${name}`).join(', ')}
+  from unnest(${lined.map((_, index) => `string_to_array($${7 + index}::text, E'\\n', '')`).join(', ')})
+    with ordinality as link(${lined.join(', ')}, place)
   where exists (select 1 from head)
   returning 1
 )
 select count(*)::int as count from added`
 
-function columns(placed: readonly Placed[], at: number): unknown[] {
-  return [
-    new Date(at).toISOString(),
-    placed.map(({ prev }) => prev),
-    placed.map(({ hash }) => hash),
-    placed.map(({ entry }) => entry.kind),
-    placed.map(({ body }) => body),
-    ...searchable.map((name) => placed.map(({ entry }) => entry[name] ?? null)),
-  ]
+/** As lines, because the driver escapes an array value by value. */
+function columns(placed: readonly Placed[], at: number): string[] {
+  const column = (name: (typeof lined)[number]) => placed.map((one) => one[name] ?? '').join('\n')
+  return [new Date(at).toISOString(), ...lined.map(column)]
 }
 
-type Placed = Link & { entry: Checked }
+type Placed = Checked & Link
 
 /** Every entry of a group has the same time, which is never before the entry that it follows. */
 function chainOnto(from: Tip, drafts: readonly Draft[], clock: Clock) {
@@ -221,7 +215,7 @@ function chainOnto(from: Tip, drafts: readonly Draft[], clock: Clock) {
   let head: Head = from
   for (const { entry } of drafts) {
     const next = link(head, at, entry)
-    placed.push({ ...next, entry })
+    placed.push({ ...entry, ...next })
     head = next
   }
   return { placed, end: { seq: head.seq, hash: head.hash, at } }

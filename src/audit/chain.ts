@@ -1,6 +1,6 @@
 /** The hash chain: each entry's canonical body names the hash of the one before. Pure; knows no database and no clock. */
-import { createHash } from 'node:crypto'
-import { canonical, spelled } from './canonical.ts'
+import { hash } from 'node:crypto'
+import { canonical } from './canonical.ts'
 import type { Checked } from './entry.ts'
 
 /** The end of a chain, or the beginning of an empty one. */
@@ -22,15 +22,30 @@ export type Break = {
 export const genesis: Head = { seq: 0, hash: '0'.repeat(64) }
 
 export function hashOf(body: string): string {
-  return createHash('sha256').update(body, 'utf8').digest('hex')
+  return hash('sha256', body, 'hex')
 }
 
 /** The entry's link after `head`, at `at` milliseconds since the epoch. */
 export function link(head: Head, at: number, entry: Checked): Link {
   const seq = head.seq + 1
-  const time = new Date(at).toISOString()
-  const body = spelled({ ...entry, v: 1, seq, prev: head.hash, at: time })
+  const body = bodyOf(entry, seq, head.hash, new Date(at).toISOString())
   return { seq, prev: head.hash, hash: hashOf(body), body }
+}
+
+/** The members in their canonical order, each in its canonical spelling (RFC 8785), which `readBody` holds it to. */
+function bodyOf(entry: Checked, seq: number, prev: string, at: string): string {
+  const { agent, connection, environment, facts, kind } = entry
+  const { operation, operator, outcome, request } = entry
+  return (
+    `{${member('agent', agent)}"at":"${at}",${member('connection', connection)}` +
+    `${member('environment', environment)}${facts === undefined ? '' : `"facts":${facts},`}` +
+    `"kind":"${kind}",${member('operation', operation)}${member('operator', operator)}` +
+    `${member('outcome', outcome)}"prev":"${prev}",${member('request', request)}"seq":${seq},"v":1}`
+  )
+}
+
+function member(name: string, value: string | undefined): string {
+  return value === undefined ? '' : `"${name}":${JSON.stringify(value)},`
 }
 
 /** Follows a chain from its first entry and keeps the first break. `expected` is a head the chain must reach. */
