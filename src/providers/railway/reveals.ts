@@ -22,9 +22,6 @@ const settings = [
   'ChangeSetPreview.changeSet',
   'ChangeSetPreview.diagnostics',
   'ChangeSetPreview.effects',
-  // The whole manifest that was deployed, start commands with what is written in them included.
-  'Deployment.meta',
-  'DeploymentInstanceExecution.deploymentMeta',
   'DockerComposeImport.patch',
   'EdgeConfig.edgeRules',
   'EdgeConfig.overrides',

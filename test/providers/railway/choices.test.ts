@@ -58,11 +58,3 @@ describe('a deployment', () => {
     expect(judged(deploy, emptied).effects).toContain('execute')
   })
 })
-
-it('what was deployed, in a deployment’s own words, is a secret that a scope has to name', () => {
-  const operation = judged('query ($id: String!) { deployment(id: $id) { id meta } }', {
-    id: ids.deployments.webStaging,
-  })
-  expect(operation.effects).toContain('reveal')
-  expect(operation.mustName).toEqual([{ field: 'Deployment.meta', effect: 'reveal' }])
-})

@@ -162,8 +162,6 @@ describe('the effects of operations', () => {
       'NotificationChannel.config',
       'Integration.config',
       'Event.payload',
-      'Deployment.meta',
-      'DeploymentInstanceExecution.deploymentMeta',
     ]) {
       expect(overlay.fields[field]?.effects, field).toContain('reveal')
     }
