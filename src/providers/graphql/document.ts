@@ -21,7 +21,7 @@ import {
   visit,
 } from 'graphql'
 import { BrokerError } from '../../errors.ts'
-import type { Catalogue } from './catalogue.ts'
+import { type Catalogue, rootRule } from './catalogue.ts'
 
 /** One operation of a document, with the fragments it uses. */
 export type Operation = {
@@ -73,7 +73,9 @@ export function readDocument(catalogue: Catalogue, text: string): Document {
   const used = new Set<string>()
   for (const definition of definitions) {
     countFields(definition.selectionSet, fragments, used)
-    if (definition.operation === OperationTypeNode.SUBSCRIPTION) throw subscription(definition)
+    if (definition.operation === OperationTypeNode.SUBSCRIPTION) {
+      throw subscription(catalogue, definition)
+    }
   }
   // Nothing has counted what is in such a fragment, and validation would take its time over it.
   const unused = [...fragments.keys()].find((name) => !used.has(name))
@@ -224,16 +226,15 @@ function assertValid(catalogue: Catalogue, ast: ReturnType<typeof parse>): void 
   throw malformed(clean(error.message).replace(/\.$/, ''))
 }
 
-function subscription(node: OperationDefinitionNode): BrokerError {
+/** Named only where it is known: an invented name would stand in the audit log, at any length, as an operation. */
+function subscription(catalogue: Catalogue, node: OperationDefinitionNode): BrokerError {
   const [first] = node.selectionSet.selections
-  const field = first?.kind === Kind.FIELD ? first.name.value : 'it'
+  const name = first?.kind === Kind.FIELD ? `Subscription.${first.name.value}` : null
+  const known = name !== null && rootRule(catalogue, name) !== undefined
   return new BrokerError(
     'unknown-operation',
-    `Subscription.${field} cannot be sent: the broker relays no subscriptions.`,
-    {
-      operation: `Subscription.${field}`,
-      hint: 'Poll the query of the same name instead.',
-    },
+    `${known ? name : 'A subscription'} cannot be sent: the broker relays no subscriptions.`,
+    { ...(known ? { operation: name } : {}), hint: 'Poll the query of the same name instead.' },
   )
 }
 

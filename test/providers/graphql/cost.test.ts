@@ -65,6 +65,18 @@ describe('before it is validated, a document is refused', () => {
   })
 })
 
+it('a subscription that nobody knows is refused without its name, which may be as long as a document', () => {
+  const name = 's'.repeat(50_000)
+  try {
+    readDocument(catalogue, `subscription { ${name} }`)
+    expect.unreachable()
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'unknown-operation' })
+    expect(JSON.stringify(Reflect.get(Object(error), 'facts'))).not.toContain('sss')
+    expect(String(error)).not.toContain('sss')
+  }
+})
+
 it('a document at these bounds is taken', () => {
   const text = `
     query Q { ${many(bounds.fragments, (i) => `...F${i}`)} }
