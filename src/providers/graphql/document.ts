@@ -61,7 +61,7 @@ export function readDocument(catalogue: Catalogue, text: string): Document {
   const fragments = new Map<string, FragmentDefinitionNode>()
   const definitions: OperationDefinitionNode[] = []
   for (const definition of ast.definitions) {
-    refuseDirectives(definition)
+    refuseStrange(definition)
     if (definition.kind === Kind.OPERATION_DEFINITION) definitions.push(definition)
     else if (definition.kind === Kind.FRAGMENT_DEFINITION) {
       fragments.set(definition.name.value, definition)
@@ -151,14 +151,23 @@ function parseBounded(text: string) {
 
 const knownDirectives = new Set(['skip', 'include'])
 
-/** What another directive does, only its server knows; it may change what runs. */
-function refuseDirectives(definition: DefinitionNode): void {
+/**
+ * What another directive does, only its server knows; it may change what runs. And a server that keeps variables in a
+ * plain object loses one that is called `__proto__`, so that what was judged as given would not be.
+ */
+function refuseStrange(definition: DefinitionNode): void {
   visit(definition, {
     Directive: ({ name }) => {
       if (!knownDirectives.has(name.value)) {
         throw malformed(
           `it has the directive @${name.value.slice(0, 60)}, and only @skip and @include are known`,
         )
+      }
+    },
+    VariableDefinition: ({ variable }) => {
+      const name = variable.name.value
+      if (name.startsWith('__')) {
+        throw malformed(`its variable $${name.slice(0, 60)} begins with two underscores`)
       }
     },
   })

@@ -38,6 +38,10 @@ describe('a document is refused', () => {
     ['a schema extension', `${one} extend type Query { a: ID }`],
     ['nothing but fragments', 'fragment F on User { id }'],
     ['a directive that nobody knows', '{ me { id @live } }'],
+    [
+      'a variable that a server may take for its prototype',
+      'query ($__proto__: String!) { project(id: $__proto__) { id } }',
+    ],
     ['an argument that nobody knows', '{ me(id: 1) { id } }'],
     ['a repeated argument', '{ project(id: "a", id: "b") { id } }'],
     [
