@@ -24,15 +24,21 @@ export async function audited(
   road: (noted: Noted) => Promise<Answer>,
 ): Promise<Answer> {
   const noted = startNotes(incoming, target, capability)
+  const label = labelOf(ctx, target.connection)
   try {
     return await withinLimits(ctx, capability, () => road(noted))
   } catch (error) {
     if (error instanceof BrokerError) {
-      ctx.metrics.calls.inc({ connection: target.connection.slice(0, 63), verdict: error.code })
+      ctx.metrics.calls.inc({ connection: label, verdict: error.code })
       if (!noted.facts.sent) await ctx.journal.refuse(refusalEntry(noted.facts, error))
     }
     throw error
   }
+}
+
+/** A name that the caller made up would be a series of its own, for ever. */
+function labelOf(ctx: Context, connection: string): string {
+  return ctx.realm.now().connections.has(connection) ? connection : 'unknown'
 }
 
 function startNotes(incoming: Incoming, target: Target, capability: Capability): Noted {

@@ -3,11 +3,12 @@
  * no redirect, reads no proxy variable, and checks the address that it dials.
  */
 import { isIP } from 'node:net'
-import { type Dispatcher, Pool, errors as undiciErrors } from 'undici'
+import { Pool, errors as undiciErrors } from 'undici'
 import { BrokerError } from '../errors.ts'
 import { providerNamed } from '../providers/registry.ts'
 import type { Secret } from '../seal/secret.ts'
 import { addressAllowed, checkedLookup, notAllowed } from './addresses.ts'
+import { type Answered, receive } from './answering.ts'
 
 /** A connection as far as dialling needs it. */
 export type Destination = {
@@ -33,28 +34,24 @@ export type Outgoing = {
   signal?: AbortSignal
 }
 
-export type Answered = {
-  status: number
-  /** Names lower case; repeats kept. */
-  headers: readonly (readonly [string, string])[]
-  body: Dispatcher.ResponseData['body']
-}
-
 export type Dial = {
-  /** Resolves when the headers are there. Throws `upstream-unreachable`, `upstream-timeout`. The body must be read or destroyed. */
-  send(request: Outgoing): Promise<Answered>
-  /** The same, with the whole body, at most `maxBytes` of it. */
+  /** Resolves with an answer of up to `wholeBytes`, or where a longer one exceeds them. Throws `upstream-unreachable`, `upstream-timeout`. */
+  send(request: Outgoing & { wholeBytes: number }): Promise<Answered>
+  /** The same, where an answer of more than `maxBytes` is none. */
   request(
     request: Outgoing & { maxBytes: number },
-  ): Promise<Omit<Answered, 'body'> & { body: Uint8Array }>
+  ): Promise<Omit<Answered, 'body' | 'drop'> & { body: Buffer }>
   close(): Promise<void>
 }
 
+/** A destination with its pool of connections and the path that its own begins with. */
+type Way = { pool: Pool; prefix: string }
+
 export function createDial(): Dial {
   const pools = new Map<string, Pool>()
+  const ways = new WeakMap<Destination, Way>()
 
-  const poolFor = ({ baseUrl, allowPrivate }: Destination): Pool => {
-    const { origin } = new URL(baseUrl)
+  const poolFor = (origin: string, allowPrivate: boolean): Pool => {
     const key = `${origin} ${allowPrivate}`
     const known = pools.get(key)
     if (known !== undefined) return known
@@ -71,89 +68,68 @@ export function createDial(): Dial {
     return pool
   }
 
-  const send: Dial['send'] = async (request) => {
-    const { connection, timeoutMs, signal } = request
-    const { hostname, pathname } = new URL(connection.baseUrl)
+  const wayTo = (destination: Destination): Way => {
+    const known = ways.get(destination)
+    if (known !== undefined) return known
+    const { origin, hostname, pathname } = new URL(destination.baseUrl)
     const literal = hostname.replace(/^\[(.*)\]$/, '$1')
-    if (isIP(literal) !== 0 && !addressAllowed(literal, connection.allowPrivate)) {
+    // What is no name is never looked up, so nothing else would check it.
+    if (isIP(literal) !== 0 && !addressAllowed(literal, destination.allowPrivate)) {
       throw notAllowed(hostname)
     }
-    const cut = cutOff(timeoutMs, signal)
+    const way = {
+      pool: poolFor(origin, destination.allowPrivate),
+      prefix: pathname.replace(/\/$/, ''),
+    }
+    ways.set(destination, way)
+    return way
+  }
+
+  const send: Dial['send'] = async (request) => {
+    const { connection, signal } = request
+    const { pool, prefix } = wayTo(connection)
+    const leave = () => answering.cut(new Error('the caller has gone'))
+    const answering = receive(request.wholeBytes, () => {
+      clearTimeout(deadline)
+      signal?.removeEventListener('abort', leave)
+    })
+    const deadline = setTimeout(
+      () => answering.cut(new DOMException('the deadline has passed', 'TimeoutError')),
+      request.timeoutMs,
+    )
+    signal?.addEventListener('abort', leave)
+    if (signal?.aborted === true) leave()
     try {
-      const answer = await poolFor(connection).request({
-        method: request.method,
-        path: `${pathname.replace(/\/$/, '')}${request.path}${request.query === '' ? '' : `?${request.query}`}`,
-        headers: headersOf(request),
-        body: request.body,
-        signal: cut.signal,
-      })
-      answer.body.once('close', cut.release)
-      return { status: answer.statusCode, headers: pairs(answer.headers), body: answer.body }
+      pool.dispatch(
+        {
+          method: request.method,
+          path: `${prefix}${request.path}${request.query === '' ? '' : `?${request.query}`}`,
+          headers: headersOf(request),
+          body: request.body,
+        },
+        answering.handler,
+      )
+      return await answering.answered
     } catch (cause) {
-      cut.release()
-      throw broken(connection.name, cause, false)
+      throw broken(connection.name, cause)
     }
   }
 
   return {
     send,
     async request(request) {
-      const late = performance.now() + request.timeoutMs
-      const { status, headers, body } = await send(request)
-      return { status, headers, body: await readWhole(request, body, late) }
+      const { body, drop, ...rest } = await send({ ...request, wholeBytes: request.maxBytes })
+      if (body instanceof Uint8Array) return { ...rest, body }
+      drop()
+      throw broken(
+        request.connection.name,
+        new Error(`the answer is larger than ${request.maxBytes} bytes`),
+      )
     },
     async close() {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()))
     },
   }
-}
-
-/** Gives up the rest of an answer. Destroyed early it reports that as an error, and an error that nobody hears ends the process. */
-export function drop(body: Answered['body']): void {
-  body.on('error', () => {})
-  body.destroy()
-}
-
-/** Aborts at the deadline or with `signal`, for a fraction of what AbortSignal.any and timeout cost together. */
-function cutOff(
-  timeoutMs: number,
-  signal: AbortSignal | undefined,
-): { signal: AbortSignal; release(): void } {
-  const cut = new AbortController()
-  const leave = () => cut.abort()
-  const timer = setTimeout(
-    () => cut.abort(new DOMException('the deadline has passed', 'TimeoutError')),
-    timeoutMs,
-  )
-  if (signal?.aborted === true) leave()
-  signal?.addEventListener('abort', leave)
-  return {
-    signal: cut.signal,
-    release: () => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', leave)
-    },
-  }
-}
-
-async function readWhole(
-  { connection, maxBytes }: Outgoing & { maxBytes: number },
-  body: Answered['body'],
-  late: number,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  try {
-    for await (const chunk of body) {
-      size += chunk.length
-      if (size > maxBytes) throw new Error(`the answer is larger than ${maxBytes} bytes`)
-      chunks.push(chunk)
-    }
-  } catch (cause) {
-    drop(body)
-    throw broken(connection.name, cause, performance.now() > late)
-  }
-  return Buffer.concat(chunks)
 }
 
 /** A flat list: an object with two spellings of one name would send both. */
@@ -171,20 +147,11 @@ function headersOf({ connection, headers, credential }: Outgoing): string[] {
   ]
 }
 
-function pairs(
-  headers: Record<string, string | string[] | undefined>,
-): (readonly [string, string])[] {
-  return Object.entries(headers).flatMap(([name, value]) =>
-    value === undefined ? [] : [value].flat().map((one) => [name.toLowerCase(), one] as const),
-  )
-}
-
 /** A cause may quote headers, so only its kind is told; the error itself goes to the log as `cause`. */
-export function broken(connection: string, cause: unknown, late: boolean): BrokerError {
+export function broken(connection: string, cause: unknown): BrokerError {
   if (cause instanceof BrokerError) return cause
   const hint = 'Whether it did what was asked is not known: look before you send it again.'
   if (
-    late ||
     // Of the deadline that the request was sent with, which holds for the body as well.
     (cause instanceof DOMException && cause.name === 'TimeoutError') ||
     cause instanceof undiciErrors.HeadersTimeoutError ||

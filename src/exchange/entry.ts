@@ -87,11 +87,15 @@ function written(place: readonly { kind: string; id: string }[]): string {
   return place.map(({ kind, id }) => `${kind}:${id}`).join('/')
 }
 
+const digests = new WeakMap<CanonicalRequest, string>()
+
 /** Of the very bytes that leave, so that two entries can be told to be the same request. */
-function digest({ method, path, query, body }: CanonicalRequest): string {
-  return hash(
-    'sha256',
-    Buffer.concat([Buffer.from(`${method} ${path}?${query}\n`), body ?? Buffer.alloc(0)]),
-    'hex',
-  )
+function digest(request: CanonicalRequest): string {
+  const known = digests.get(request)
+  if (known !== undefined) return known
+  const { method, path, query, body } = request
+  const start = Buffer.from(`${method} ${path}?${query}\n`)
+  const fresh = hash('sha256', Buffer.concat([start, body ?? Buffer.alloc(0)]), 'hex')
+  digests.set(request, fresh)
+  return fresh
 }

@@ -10,7 +10,8 @@ import type { CanonicalRequest, Provider } from '../providers/provider.ts'
 import type { ConnectionPolicy } from '../realm/realm.ts'
 import type { Secret } from '../seal/secret.ts'
 import { noteCredential } from '../vault/health.ts'
-import { type Answered, broken, drop } from './dial.ts'
+import { type Answered, joined } from './answering.ts'
+import { broken } from './dial.ts'
 import { type Forms, formsOf, redactStream, redactText, redactWhole, tooLarge } from './redact.ts'
 
 /** What goes back to the caller. */
@@ -67,6 +68,7 @@ export async function forward(ctx: Context, sending: Sending): Promise<Relayed> 
     body: request.body,
     credential,
     timeoutMs: ctx.config.limits.upstreamMs,
+    wholeBytes,
     signal,
   })
   refuseRedirect(connection, answered)
@@ -94,9 +96,9 @@ function remembered({ connection, credential, former }: Sending): Forms {
 }
 
 /** Its Location may carry a signed URL to anywhere, so it is reported and not relayed. */
-function refuseRedirect(connection: ConnectionPolicy, { status, body }: Answered): void {
+function refuseRedirect(connection: ConnectionPolicy, { status, drop }: Answered): void {
   if (status < 300 || status >= 400) return
-  drop(body)
+  drop()
   throw new BrokerError(
     'upstream-unreachable',
     `The upstream of ${connection.name} answered ${status}, a redirect, which the broker never follows.`,
@@ -107,68 +109,77 @@ function refuseRedirect(connection: ConnectionPolicy, { status, body }: Answered
 async function readBody(
   ctx: Context,
   { connection }: Sending,
-  answered: Answered,
+  { headers, body, drop }: Answered,
   forms: Forms,
 ): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
   const { answerBytes } = ctx.config.limits
-  const encoding = answered.headers.find(([name]) => name === 'content-encoding')?.[1].toLowerCase()
-  const encoded = encoding !== undefined && encoding !== 'identity'
-  const { start, rest } = await readStart(
-    connection.name,
-    answered,
-    encoded ? answerBytes : wholeBytes,
-  )
-  if (!encoded) {
-    return rest === null
-      ? redactWhole(forms, start)
-      : redactStream(forms, joined(start, rest), answerBytes)
+  const encoding = headers
+    .flatMap(([name, value]) => (name === 'content-encoding' ? [value.toLowerCase()] : []))
+    .join(', ')
+  if (encoding === '' || encoding === 'identity') {
+    return body instanceof Uint8Array
+      ? redactWhole(forms, demandPlain(body))
+      : redactStream(forms, plain(body), answerBytes)
   }
   const decode = decoders[encoding]
-  if (decode === undefined || rest !== null) {
-    drop(answered.body)
+  if (decode === undefined) {
+    drop()
     throw unredactable(
       `is encoded as ${/^[\w, -]{1,40}$/.test(encoding) ? encoding : 'something else'}`,
     )
   }
+  const encoded =
+    body instanceof Uint8Array ? body : await gather(connection.name, body, answerBytes)
   try {
-    return redactWhole(forms, await decode(start, { maxOutputLength: answerBytes }))
+    return redactWhole(forms, demandPlain(await decode(encoded, { maxOutputLength: answerBytes })))
   } catch (cause) {
+    if (cause instanceof BrokerError) throw cause
     throw cause instanceof RangeError
       ? tooLarge(answerBytes)
       : unredactable('cannot be decoded', cause)
   }
 }
 
-/** Reads until the end or the limit. `rest` is null at the end. */
-async function readStart(
-  connection: string,
-  { headers, body }: Answered,
-  limit: number,
-): Promise<{ start: Buffer; rest: AsyncIterator<Uint8Array> | null }> {
-  try {
-    // undici gives no more bytes than were announced, and collects them for less than an iterator would.
-    const announced = headers.find(([name]) => name === 'content-length')?.[1]
-    if (announced !== undefined && Number(announced) <= limit) {
-      return { start: Buffer.from(await body.arrayBuffer()), rest: null }
+/** How gzip (RFC 1952) and zstandard (RFC 8878) begin. A client may unpack them without being told to, and find what was not. */
+const packed = [Buffer.from([0x1f, 0x8b]), Buffer.from([0x28, 0xb5, 0x2f, 0xfd])]
+
+function demandPlain(body: Buffer): Buffer {
+  if (packed.every((magic) => !body.subarray(0, magic.length).equals(magic))) return body
+  throw unredactable('is packed, and does not say so,')
+}
+
+async function* plain(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let start: Buffer | null = Buffer.alloc(0)
+  for await (const chunk of chunks) {
+    if (start === null) {
+      yield chunk
+      continue
     }
-    const chunks: Uint8Array[] = []
-    const iterator: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]()
-    let size = 0
-    while (size <= limit) {
-      const next = await iterator.next()
-      if (next.done === true) return { start: Buffer.concat(chunks), rest: null }
-      size += next.value.length
-      chunks.push(next.value)
-    }
-    return { start: Buffer.concat(chunks), rest: iterator }
-  } catch (cause) {
-    throw broken(connection, cause, false)
+    start = Buffer.concat([start, chunk])
+    if (start.length < 4) continue
+    yield demandPlain(start)
+    start = null
   }
 }
 
-async function* joined(start: Buffer, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield start
-  yield* { [Symbol.asyncIterator]: () => rest }
+/** Leaving the loop early drops the rest. */
+async function gather(
+  connection: string,
+  body: AsyncIterable<Buffer>,
+  maxBytes: number,
+): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of body) {
+      size += chunk.length
+      if (size > maxBytes) throw tooLarge(maxBytes)
+      chunks.push(chunk)
+    }
+  } catch (cause) {
+    throw broken(connection, cause)
+  }
+  return joined(chunks)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { request } from 'node:http'
 import { setTimeout as wait } from 'node:timers/promises'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
@@ -150,9 +151,13 @@ describe('what comes back', async () => {
     ['in two encodings', 'gzip, gzip', gzipSync(gzipSync('{}'))],
     ['as gzip that is none', 'gzip', Buffer.from('{"data":{}}')],
     ['as gzip that breaks off', 'gzip', gzipSync('x'.repeat(5_000)).subarray(0, 20)],
+    ['as gzip in a second header', ['identity', 'gzip'], gzipSync('{"data":{}}')],
+    ['as gzip that says it is plain', 'identity', gzipSync('{"data":{}}')],
+    ['as gzip in gzip', 'gzip', gzipSync(gzipSync('{"data":{}}'))],
   ])('is not relayed when it comes %s', async (_, encoding, body) => {
     answering((_req, res) => {
-      res.writeHead(200, { ...json, 'content-encoding': encoding })
+      res.setHeader('content-encoding', encoding)
+      res.writeHead(200, json)
       res.end(body)
     })
     const answer = await at.call(token, status)
@@ -171,6 +176,33 @@ describe('what comes back', async () => {
     expect(answer.headers.get('location')).toBeNull()
     expect(answer.text).not.toContain('signature')
     expect(railway.received.length).toBe(arrived + 1)
+  })
+
+  it('never holds up the broker, however large it is and in however few pieces it comes', async () => {
+    const long = `{"data":{"text":"${'x'.repeat(900_000)}"}}`
+    for (const pieces of [1, 2, 90]) {
+      answering((_req, res) => {
+        res.writeHead(200, json)
+        const size = Math.ceil(long.length / pieces)
+        for (let at = 0; at < long.length; at += size) res.write(long.slice(at, at + size))
+        res.end()
+      })
+      const answer = await at.call(token, status)
+      expect(answer.text).toBe(long)
+      expect(await outcomeOf(at, requestId(answer))).toMatchObject({
+        outcome: 'ok',
+        facts: { bytes: long.length },
+      })
+    }
+  })
+
+  it('is cut, not relayed, when a large one turns out to be packed', async () => {
+    const noise = gzipSync(randomBytes(400_000))
+    answering((_req, res) => {
+      res.writeHead(200, json)
+      res.end(noise)
+    })
+    await expect(at.call(token, status)).rejects.toThrow()
   })
 
   it('does not end the broker when a redirect goes on and on', async () => {
