@@ -213,11 +213,13 @@ function agentsOf(rows: Rows): Map<string, AgentPolicy> {
 
 function latestOf(rows: readonly { subject: string; notBefore: Date }[]): Snapshot['notBefore'] {
   const bySubject = new Map(rows.map((row) => [row.subject, row.notBefore.getTime() / 1000]))
+  if (bySubject.size === 0) return () => 0
+  const from = (subject: string) => bySubject.get(subject) ?? 0
   return (capability: Capability, connection: string) =>
-    [
-      'all',
-      `agent:${capability.agent}`,
-      `connection:${connection}`,
-      ...capability.scopes.map((scope) => `scope:${scope}`),
-    ].reduce((latest, subject) => Math.max(latest, bySubject.get(subject) ?? 0), 0)
+    Math.max(
+      from('all'),
+      from(`agent:${capability.agent}`),
+      from(`connection:${connection}`),
+      ...capability.scopes.map((scope) => from(`scope:${scope}`)),
+    )
 }

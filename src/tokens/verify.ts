@@ -31,10 +31,10 @@ const memory = perContext(() => new LRUCache<string, Capability>({ max: remember
  * change while the token is remembered.
  */
 export async function verifyCapability(ctx: Context, token: string): Promise<Capability> {
-  refuseUnreadable(token, ctx.config.limits.capabilityBytes)
   const known = memory(ctx)
   const key = hash('sha256', token, 'base64url')
   const held = known.get(key)
+  if (held === undefined) refuseUnreadable(token, ctx.config.limits.capabilityBytes)
   const capability = held ?? (await verifyAnew(ctx, token))
   if (held === undefined) known.set(key, capability)
   if (capability.expiresAt * 1000 <= ctx.clock.now()) throw refusalOf(expired(capability))

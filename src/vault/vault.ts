@@ -55,10 +55,27 @@ export async function openCredential(
 }
 
 /** The secret that is used, and with it those it had before: what an answer must not hold. */
-export async function openWithFormer(
+export type Opened = { credential: Secret; former: readonly Secret[] }
+
+const whole = new WeakMap<object, Promise<Opened>>()
+
+/** Remembered with the connection, which a policy holds unchanged for as long as it is the policy. */
+export function openWithFormer(
+  ctx: Pick<Context, 'keyring'>,
+  connection: Pick<ConnectionPolicy, 'name' | 'sealed' | 'former'>,
+): Promise<Opened> {
+  const held = whole.get(connection)
+  if (held !== undefined) return held
+  const opening = openAll(ctx, connection)
+  whole.set(connection, opening)
+  opening.catch(() => whole.delete(connection))
+  return opening
+}
+
+async function openAll(
   ctx: Pick<Context, 'keyring'>,
   { name, sealed, former }: Pick<ConnectionPolicy, 'name' | 'sealed' | 'former'>,
-): Promise<{ credential: Secret; former: Secret[] }> {
+): Promise<Opened> {
   const [credential, ...before] = await Promise.all(
     [sealed, ...former].map((one) => openCredential(ctx, { name, sealed: one })),
   )

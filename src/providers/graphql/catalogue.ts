@@ -11,6 +11,7 @@ import {
 import { LRUCache } from 'lru-cache'
 import { BrokerError } from '../../errors.ts'
 import type { Effect } from '../../policy/operation.ts'
+import type { Reading } from '../provider.ts'
 import { addedEffect, argumentPaths, parseArgumentRule } from './arguments.ts'
 import type { Document } from './document.ts'
 import type { FieldRule, Overlay, Reach, RootRule } from './overlay.ts'
@@ -49,6 +50,8 @@ export type Catalogue = {
   arguments: Map<string, readonly ArgumentMeaning[]>
   /** Documents that were parsed and validated against this schema, by their text. */
   documents: LRUCache<string, Document>
+  /** What whole requests mean, by their bytes: a reading follows from them and from the schema alone. */
+  readings: LRUCache<string, Reading>
   /** Answers to introspection, by canonical document. */
   introspections: LRUCache<string, object>
 }
@@ -72,6 +75,11 @@ export function compile(
     arguments: new Map(),
     // A parsed document takes a hundred times its text in memory.
     documents: new LRUCache({ max: 1_000, maxSize: 1_000_000, sizeCalculation: (one) => one.size }),
+    readings: new LRUCache({
+      max: 2_000,
+      maxSize: 1_000_000,
+      sizeCalculation: (_, key) => key.length,
+    }),
     introspections: new LRUCache({ max: 8 }),
   }
 }

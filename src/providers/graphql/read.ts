@@ -26,11 +26,32 @@ const jsonType = /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i
 /** curl's default, which upstreams read as JSON; or none. */
 const looseType = /^application\/x-www-form-urlencoded(?:\s*;\s*charset="?utf-8"?)?$/i
 const maxBatch = 10
+/** Of a body, in bytes. */
+const maxRemembered = 4_096
 
-/** `path` is the upstream's path for GraphQL. */
+/** `path` is the upstream's path for GraphQL. A body that only reads is read once, for as long as it is remembered. */
 export function readGraphql(catalogue: Catalogue, call: Call, path: string): Reading {
   assertForm(call)
-  const body = readJson(call.body)
+  const { body } = call
+  if (body.length > maxRemembered) return readBody(catalogue, body, path)
+  const key = `${path}\n${Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1')}`
+  const known = catalogue.readings.get(key)
+  if (known !== undefined) return known
+  const reading = readBody(catalogue, body, path)
+  if (onlyReads(reading)) catalogue.readings.set(key, reading)
+  return reading
+}
+
+/** The variables of what writes may hold secrets, and it is seldom sent twice. */
+function onlyReads(reading: Reading): boolean {
+  return (
+    reading.kind === 'call' &&
+    reading.operations.every(({ effects }) => effects.every((effect) => effect === 'read'))
+  )
+}
+
+function readBody(catalogue: Catalogue, bytes: Uint8Array, path: string): Reading {
+  const body = readJson(bytes)
   const requests = (Array.isArray(body) ? body : [body]).map(readRequest)
   if (requests.length === 0 || requests.length > maxBatch) {
     throw malformed(`it is a batch of ${requests.length} requests`)
