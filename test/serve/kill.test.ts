@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { startSimulatedRailway } from '../../src/demo/railway/server.ts'
 import { ids } from '../../src/demo/railway/world.ts'
 import { type Answer, expectOk, field, realToken, send } from '../support/broker.ts'
@@ -31,7 +31,7 @@ type Acknowledged = {
 type Load = { served: Served; admin: Admin; agents: { name: string; secret: string }[] }
 
 /** Each edit makes the calls under way be judged again, and there are several editors. */
-const betweenEdits = 100
+const betweenEdits = 400
 
 /** Calls, capabilities, edits and revocations, each over and over, until the broker is gone. */
 async function work(load: Load, round: number, seen: Acknowledged): Promise<void> {
@@ -107,6 +107,12 @@ function digest(body: string): string {
   return hash('sha256', `POST /graphql/v2?\n${body}`, 'hex')
 }
 
+const notEmpty = (list: unknown[]) => list.length > 0
+
+function within(what: () => boolean): Promise<void> {
+  return vi.waitFor(() => expect(what()).toBe(true), { timeout: 30_000, interval: 5 })
+}
+
 it.for(stores)(
   'kill -9 of a broker under load loses nothing that it acknowledged, and nothing reached the upstream unaudited (%s)',
   { timeout: 90_000 },
@@ -124,15 +130,23 @@ it.for(stores)(
       })
       agents.push({ name, secret: field(expectOk(added), 'secret') })
     }
-    // An hour's quota is soon spent, and the answers take long enough for the kill to come in between.
+    // An hour's quota is soon spent, and the answers take long enough for a kill to come in between.
     Object.assign(railway.faults, { rateRemaining: 900, delayMs: 20 })
+    const arrivals = () =>
+      railway.received.filter(({ body }) => body.includes('customDomainCreate')).length
 
     const seen: Acknowledged = { calls: [], scopes: [], capabilities: [], revoked: [] }
-    for (let round = 0; round < 3; round++) {
+    for (const [round, moment] of (['any', 'a call is at the upstream'] as const).entries()) {
       const load = work({ served, admin: adminOf(served, session), agents }, round, seen)
       const enough = seen.calls.length + 5
-      while (seen.calls.length < enough) await sleep(20)
-      await sleep(Math.random() * 800)
+      await within(() => seen.calls.length >= enough && Object.values(seen).every(notEmpty))
+      if (moment === 'any') await sleep(Math.random() * 400)
+      else {
+        Object.assign(railway.faults, { onlyRoots: ['customDomainCreate'], hang: true })
+        const before = arrivals()
+        await within(() => arrivals() > before)
+        await sleep(Math.random() * 50)
+      }
       expect(await served.stop('SIGKILL')).toMatchObject({ signal: 'SIGKILL' })
       await load
       served = await serve(env)
@@ -161,15 +175,12 @@ it.for(stores)(
 
     const scopes = JSON.stringify(expectOk(await admin('GET', '/admin/scopes')).json)
     expect(seen.scopes.filter((name) => !scopes.includes(`"${name}"`))).toEqual([])
-    expect(seen.scopes.length).toBeGreaterThan(0)
 
     const ask = (capability: string): Promise<Answer> =>
       send(`${served.agentUrl}/v1/capability`, {
         headers: { authorization: `Bearer ${capability}` },
       })
-    expect(seen.capabilities.length).toBeGreaterThan(0)
     for (const capability of seen.capabilities) expect((await ask(capability)).status).toBe(200)
-    expect(seen.revoked.length).toBeGreaterThan(0)
     for (const capability of seen.revoked) {
       expect((await ask(capability)).json).toMatchObject({ code: 'capability-revoked' })
     }
