@@ -50,8 +50,9 @@ type Walk = {
 
 export type Classified = { operations: Judged[]; coordinates: ReadonlySet<string> }
 
-/** More than one call could have located. Each is written down, so that a list of ids must not fill the audit log. */
+/** More than one call could have located. Each is written down, and a short request must not fill the audit log. */
 export const mostResources = 100
+export const mostRootFields = 100
 /** Longer than any id may be; what is cut is no id either. */
 const longestId = 200
 
@@ -70,7 +71,8 @@ export function classify(
   const operations = rootFields(operation, operation.node.selectionSet)
     // `__typename` is free, and the rest of introspection never leaves the broker.
     .filter((node) => !node.name.value.startsWith('__'))
-    .map((node) => {
+    .map((node, i) => {
+      if (i === mostRootFields) throw tooMany(`selects more than ${mostRootFields} root fields`)
       const field = root.getFields()[node.name.value]
       if (field === undefined) throw unknownField(node.name.value)
       const walk: Walk = {
@@ -87,13 +89,15 @@ export function classify(
       return judgeRoot(walk, `${root.name}.${field.name}`, field, node)
     })
   if (operations.reduce((sum, one) => sum + one.resources.length, 0) > mostResources) {
-    throw new BrokerError(
-      'payload-too-large',
-      `The request names more than ${mostResources} resources.`,
-      { hint: 'Name fewer at a time.' },
-    )
+    throw tooMany(`names more than ${mostResources} resources`)
   }
   return { operations, coordinates: all }
+}
+
+function tooMany(what: string): BrokerError {
+  return new BrokerError('payload-too-large', `The request ${what}.`, {
+    hint: 'Ask for less at a time.',
+  })
 }
 
 /** The fields at the top of an operation, through fragments. */

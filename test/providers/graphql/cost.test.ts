@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { sdl } from '../../../src/demo/railway/schema.ts'
 import { ids } from '../../../src/demo/railway/world.ts'
-import { mostResources } from '../../../src/providers/graphql/classify.ts'
+import { mostResources, mostRootFields } from '../../../src/providers/graphql/classify.ts'
 import { bounds, readDocument } from '../../../src/providers/graphql/document.ts'
 import { canonicalId } from '../../../src/providers/railway/kinds.ts'
 import { railway } from '../../../src/providers/railway/provider.ts'
@@ -82,6 +82,13 @@ it('a document at these bounds is taken', () => {
     query Q { ${many(bounds.fragments, (i) => `...F${i}`)} }
     ${many(bounds.fragments, (i) => `fragment F${i} on Query { a${i % 2}: platformStatus { isStable } }`)}`
   expect(attempt(() => readDocument(catalogue, text))).toBe('taken')
+})
+
+it('a call has no more root fields than can be written down', () => {
+  const fields = (count: number) =>
+    reading(catalogue, { query: `{ ${many(count, (i) => `a${i}: platformStatus { isStable }`)} }` })
+  expect(fields(mostRootFields).operations).toHaveLength(mostRootFields)
+  expect(attempt(() => fields(mostRootFields + 1))).toContain('payload-too-large')
 })
 
 describe('the resources of a call', () => {
