@@ -8,8 +8,8 @@ import {
   isNonNullType,
 } from 'graphql'
 import { BrokerError } from '../../errors.ts'
-import { type Effect, effects } from '../../policy/operation.ts'
-import type { ArgumentRule } from './overlay.ts'
+import { type Effect, effects, ordinary } from '../../policy/operation.ts'
+import type { ArgumentRule, Overlay } from './overlay.ts'
 
 export type ArgumentPath = {
   /** `input.environmentId`; lists are looked through. */
@@ -19,6 +19,8 @@ export type ArgumentPath = {
   required: boolean
   /** Whether it looks like the name of a resource, so that an overlay has to say what it is. */
   identifierLike: boolean
+  /** What it is when it is left out, or undefined. */
+  fallback: unknown
 }
 
 export type Argument = {
@@ -44,6 +46,7 @@ function leaves(input: Input, prefix: string, above: readonly ArgumentPath[]): A
     type,
     required: demanded(input) && above.every((step) => step.required),
     identifierLike: isIdentifierLike(input.name) || above.some((step) => step.identifierLike),
+    fallback: input.defaultValue,
   }
   if (!isInputObjectType(type)) return [path]
   // An input type that contains itself is not followed. It counts as an identifier, since one may hide in it.
@@ -63,6 +66,18 @@ export function isIdentifierLike(name: string): boolean {
 }
 
 const ruleForm = /^(?:(context) )?([a-z][a-z0-9-]*)(?: (spread))?(!)?$/
+
+/** How lists are paged; the same everywhere, and no more than a part of what is asked for. */
+const paging = ['after', 'before', 'first', 'last']
+
+/** The arguments of a root that were looked at and mean nothing beyond their type, or null where that does not matter. */
+export function plainArguments(overlay: Overlay, coordinate: string): ReadonlySet<string> | null {
+  const { plain, roots } = overlay
+  const rule = Object.hasOwn(roots, coordinate) ? roots[coordinate] : undefined
+  if (plain === undefined || rule === undefined || !ordinary(rule.effects)) return null
+  const listed = Object.hasOwn(plain, coordinate) ? plain[coordinate] : undefined
+  return new Set([...paging, ...(listed ?? '').split(/\s+/)])
+}
 
 /** The effect that an argument adds where it is given, or null of a rule that says what it names. */
 export function addedEffect(rule: ArgumentRule): Effect | null {

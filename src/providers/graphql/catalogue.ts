@@ -12,7 +12,7 @@ import { LRUCache } from 'lru-cache'
 import { BrokerError } from '../../errors.ts'
 import type { Effect } from '../../policy/operation.ts'
 import type { Reading } from '../provider.ts'
-import { addedEffect, argumentPaths, parseArgumentRule } from './arguments.ts'
+import { addedEffect, argumentPaths, parseArgumentRule, plainArguments } from './arguments.ts'
 import type { Document } from './document.ts'
 import type { FieldRule, Overlay, Reach, RootRule } from './overlay.ts'
 
@@ -28,8 +28,11 @@ export type ArgumentMeaning = {
         spread: boolean
         required: boolean
       }
-    /** Identifier-like, or of a type that nobody described: given, it makes the operation unknown. */
-    | { is: 'unknown' }
+    /**
+     * Identifier-like, of a type that nobody described, or never looked at: given, it makes the operation unknown, unless it
+     * is what it would be anyway.
+     */
+    | { is: 'unknown'; fallback?: unknown }
     /** Given, it adds an effect: untyped JSON makes the operation destructive. */
     | { is: 'effect'; effect: Effect }
 }
@@ -115,8 +118,13 @@ export function argumentMeanings(
   if (known !== undefined) return known
   const rules =
     rootRule(catalogue, coordinate)?.args ?? fieldRule(catalogue, coordinate)?.args ?? {}
-  const meanings = argumentPaths(field).flatMap(({ path, type, identifierLike }) => {
-    const meaning = meaningOf(catalogue, own(rules, path), type, identifierLike)
+  const plain = plainArguments(catalogue.overlay, coordinate)
+  const meanings = argumentPaths(field).flatMap(({ path, type, identifierLike, fallback }) => {
+    const rule = own(rules, path)
+    const strange = rule === undefined && !identifierLike && plain?.has(path) === false
+    const meaning = strange
+      ? { is: 'unknown' as const, fallback }
+      : meaningOf(catalogue, rule, type, identifierLike)
     return meaning === null ? [] : [{ path: path.split('.'), name: path, meaning }]
   })
   catalogue.arguments.set(coordinate, meanings)

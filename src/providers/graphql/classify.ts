@@ -261,8 +261,10 @@ function readArguments(
     if (meaning.is === 'effect') {
       if (given.length > 0) effects.add(meaning.effect)
     } else if (meaning.is === 'unknown') {
-      found.unknown ||= given.length > 0
-      for (const item of items) walk.resources.push(resource('unknown', name, item))
+      const chosen = given.filter((value) => !sameValue(value, meaning.fallback))
+      found.unknown ||= chosen.length > 0
+      for (const item of chosen.flatMap(itemsOf))
+        walk.resources.push(resource('unknown', name, item))
     } else {
       if (items.length === 0 && meaning.required) walk.missing.push(name)
       for (const item of items) walk.resources.push(resourceOf(meaning, name, item))
@@ -287,6 +289,10 @@ function argumentValues(
       { hint: 'Give each variable that a required argument uses a value.' },
     )
   }
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  return b !== undefined && JSON.stringify(a) === JSON.stringify(b)
 }
 
 function resourceOf(

@@ -12,7 +12,7 @@ import {
   isSpecifiedScalarType,
   isUnionType,
 } from 'graphql'
-import { type ArgumentPath, argumentPaths } from './arguments.ts'
+import { type ArgumentPath, argumentPaths, plainArguments } from './arguments.ts'
 import type { Overlay } from './overlay.ts'
 
 export type Gap = {
@@ -76,24 +76,29 @@ function unknownArguments(schema: GraphQLSchema, overlay: Overlay): Gap[] {
   const nested = outputTypes(schema)
     .filter(({ name }) => Object.hasOwn(overlay.types, name))
     .flatMap(fieldsOf)
-  return [...roots, ...nested].flatMap(({ coordinate, field }) =>
-    argumentPaths(field)
-      .filter((argument) => argument.identifierLike)
+  return [...roots, ...nested].flatMap(({ coordinate, field }) => {
+    const plain = plainArguments(overlay, coordinate)
+    return argumentPaths(field)
+      .filter(({ path, identifierLike }) => identifierLike || plain?.has(path) === false)
       .filter(({ path }) => !Object.hasOwn(argumentRules(overlay, coordinate), path))
-      .map((argument) => unknownArgument(coordinate, argument)),
-  )
+      .map((argument) => unknownArgument(coordinate, argument))
+  })
 }
 
 function argumentRules(overlay: Overlay, coordinate: string): Readonly<Record<string, string>> {
   return overlay.roots[coordinate]?.args ?? overlay.fields[coordinate]?.args ?? {}
 }
 
-function unknownArgument(coordinate: string, { path, type }: ArgumentPath): Gap {
+function unknownArgument(coordinate: string, { path, type, identifierLike }: ArgumentPath): Gap {
   return {
     coordinate: `${coordinate}(${path})`,
     gap: 'argument',
-    reason: `It looks like an identifier (${type.name}), and nothing says of what.`,
-    consequence: 'A call that gives it is refused, since nothing can locate what it names.',
+    reason: identifierLike
+      ? `It looks like an identifier (${type.name}), and nothing says of what.`
+      : `Nothing says what it does (${type.name}).`,
+    consequence: identifierLike
+      ? 'A call that gives it is refused, since nothing can locate what it names.'
+      : 'A call that gives it is refused, since it may widen what the operation does.',
     matters: true,
   }
 }

@@ -49,6 +49,12 @@ export type Overlay = {
   provider: string
   /** By coordinate: `Mutation.volumeDelete`, `Query.project`. */
   roots: Readonly<Record<string, RootRule>>
+  /**
+   * Of roots that only read and write: the arguments that have no rule and name no resource, by coordinate, separated by
+   * spaces. One that is not here may have been added to widen what the operation does, and is unknown. Without this table
+   * nothing is asked of such arguments.
+   */
+  plain?: Readonly<Record<string, string>>
   /** Output object, interface and union types by name. */
   types: Readonly<Record<string, TypeRule>>
   /** Nested fields that do more than read, by coordinate: `Environment.config`. */

@@ -6,6 +6,7 @@ import type { Overlay, RootRule } from '../graphql/overlay.ts'
 import { accountMutations } from './account-mutations.ts'
 import { environmentMutations } from './mutations.ts'
 import { outputs } from './outputs.ts'
+import { plain } from './plain.ts'
 import { queries, subscriptions } from './queries.ts'
 import { reveals } from './reveals.ts'
 
@@ -23,6 +24,7 @@ export const overlay: Overlay = {
     ...under('Query', queries),
     ...under('Subscription', subscriptions),
   },
+  plain,
   types: outputs,
   fields: {
     ...reveals,
