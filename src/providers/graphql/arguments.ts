@@ -70,13 +70,23 @@ const ruleForm = /^(?:(context) )?([a-z][a-z0-9-]*)(?: (spread))?(!)?$/
 /** How lists are paged; the same everywhere, and no more than a part of what is asked for. */
 const paging = ['after', 'before', 'first', 'last']
 
-/** The arguments of a root that were looked at and mean nothing beyond their type, or null where that does not matter. */
+/** The arguments of a field that were looked at and mean nothing beyond their type, or null where that does not matter. */
 export function plainArguments(overlay: Overlay, coordinate: string): ReadonlySet<string> | null {
-  const { plain, roots } = overlay
-  const rule = Object.hasOwn(roots, coordinate) ? roots[coordinate] : undefined
-  if (plain === undefined || rule === undefined || !ordinary(rule.effects)) return null
+  const { plain } = overlay
+  const effects = effectsOf(overlay, coordinate)
+  if (plain === undefined || effects === null || !ordinary(effects)) return null
   const listed = Object.hasOwn(plain, coordinate) ? plain[coordinate] : undefined
   return new Set([...paging, ...(listed ?? '').split(/\s+/)])
+}
+
+/** Of a known root, or of a field of a known type; null of what is unknown itself. */
+function effectsOf(
+  { roots, fields, types }: Overlay,
+  coordinate: string,
+): readonly Effect[] | null {
+  if (Object.hasOwn(roots, coordinate)) return roots[coordinate]?.effects ?? null
+  if (Object.hasOwn(fields, coordinate)) return fields[coordinate]?.effects ?? null
+  return Object.hasOwn(types, coordinate.split('.', 1)[0] ?? '') ? ['read'] : null
 }
 
 /** The effect that an argument adds where it is given, or null of a rule that says what it names. */

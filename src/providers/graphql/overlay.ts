@@ -50,8 +50,8 @@ export type Overlay = {
   /** By coordinate: `Mutation.volumeDelete`, `Query.project`. */
   roots: Readonly<Record<string, RootRule>>
   /**
-   * Of roots that only read and write: the arguments that have no rule and name no resource, by coordinate, separated by
-   * spaces. One that is not here may have been added to widen what the operation does, and is unknown. Without this table
+   * Of roots and fields that only read and write: the arguments that have no rule and name no resource, by coordinate, separated by
+   * spaces. One that is not here may have been added to widen what is done or told, and is unknown. Without this table
    * nothing is asked of such arguments.
    */
   plain?: Readonly<Record<string, string>>

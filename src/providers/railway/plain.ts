@@ -84,4 +84,8 @@ export const plain: Readonly<Record<string, string>> = {
   'Mutation.volumeCreate': 'input.mountPath input.region',
   'Mutation.volumeInstanceBackupCreate': 'name',
   'Mutation.volumeUpdate': 'input.name',
+
+  'ObservabilityDashboardMonitor.alerts': 'endDate startDate',
+  'Project.environments': 'isEphemeral sort',
+  'Workspace.projectCount': 'includeDeleted',
 }

@@ -45,6 +45,20 @@ function upsert(more: Record<string, unknown>) {
   })
 }
 
+it('an argument that Railway added to a field makes the field one to be named', () => {
+  const more = sdl.replace(
+    /(type Environment [^}]*?\bserviceInstances\()/,
+    '$1everywhere: Boolean, ',
+  )
+  expect(more).not.toBe(sdl)
+  const [operation] = reading(railway.compile(more), {
+    query: `{ environment(id: "${staging}") { serviceInstances(everywhere: true) { edges { node { id } } } } }`,
+  }).operations
+  expect(operation?.mustName).toEqual([
+    { field: 'Environment.serviceInstances', effect: 'unknown' },
+  ])
+})
+
 describe('an argument that Railway added to a write', () => {
   it('changes nothing while nobody gives it', () => {
     for (const operation of [deploy(''), upsert({})]) {
@@ -92,9 +106,9 @@ describe('an argument that Railway added to a write', () => {
 
 describe('the arguments that were looked at', () => {
   it('are those of operations that only read and write', () => {
-    const others = Object.keys(plain).filter(
-      (name) => !ordinary(overlay.roots[name]?.effects ?? ['admin']),
-    )
+    const others = Object.keys(plain)
+      .filter((name) => /^(Query|Mutation)\./.test(name))
+      .filter((name) => !ordinary(overlay.roots[name]?.effects ?? ['admin']))
     expect(others).toEqual([])
   })
 
