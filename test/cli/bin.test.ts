@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { folder, valetkey } from './valetkey.ts'
+import { folder } from '../support/folder.ts'
+import { valetkey } from './valetkey.ts'
 
 const config = await folder()
 

@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SimulatedRailway, startSimulatedRailway } from '../../src/demo/railway/server.ts'
 import { ids } from '../../src/demo/railway/world.ts'
-import { bin, folder, type Served, serve, valetkey } from './valetkey.ts'
+import { folder } from '../support/folder.ts'
+import { bin, type Served, serve, valetkey } from './valetkey.ts'
 
 const config = await folder()
 const passphrase = 'a passphrase long enough'

@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { folder, valetkey } from './valetkey.ts'
+import { folder } from '../support/folder.ts'
+import { valetkey } from './valetkey.ts'
 
 const config = await folder()
 

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { folder, valetkey } from './valetkey.ts'
+import { folder } from '../support/folder.ts'
+import { valetkey } from './valetkey.ts'
 
 test('demo replays the incident against a broker of its own, and leaves nothing behind', async () => {
   const [config, temporary] = [await folder(), await folder()]

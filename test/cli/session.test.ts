@@ -2,7 +2,8 @@ import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readSession, removeSession, type Session, saveSession } from '../../src/cli/session.ts'
-import { folder, valetkey } from './valetkey.ts'
+import { folder } from '../support/folder.ts'
+import { valetkey } from './valetkey.ts'
 
 const home = await folder()
 

@@ -1,13 +1,15 @@
 import { createServer, type RequestListener } from 'node:http'
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { saveSession } from '../../src/cli/session.ts'
-import { folder, valetkey } from './valetkey.ts'
+import { closeLater } from '../support/closing.ts'
+import { folder } from '../support/folder.ts'
+import { valetkey } from './valetkey.ts'
 
 /** Something that listens and is no broker. */
 async function stranger(listener: RequestListener): Promise<string> {
   const server = createServer(listener)
   await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve))
-  afterAll(() => server.close())
+  closeLater(() => server.close())
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
   return `http://localhost:${address.port}`

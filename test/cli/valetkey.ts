@@ -1,13 +1,11 @@
 /** Runs the real CLI in a process of its own, with a home and an environment that are nobody's. */
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, vi } from 'vitest'
-
-// Each call starts a process, and a busy machine may take seconds for that.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+import { closeLater } from '../support/closing.ts'
+import { copyImage } from '../support/image.ts'
 
 export const bin = fileURLToPath(new URL('../../src/bin.js', import.meta.url))
 
@@ -26,6 +24,7 @@ export async function valetkey(args: readonly string[], around: Surroundings): P
   const child = spawn(process.execPath, [...(around.node ?? []), bin, ...args], {
     env: {
       PATH: process.env['PATH'],
+      TMPDIR: tmpdir(),
       HOME: around.config,
       XDG_CONFIG_HOME: around.config,
       ...around.env,
@@ -52,13 +51,6 @@ async function text(stream: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** A folder that is gone after the file. */
-export async function folder(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'valetkey-cli-'))
-  afterAll(() => rm(path, { recursive: true, force: true }))
-  return path
-}
-
 export type Served = {
   agentUrl: string
   operatorUrl: string
@@ -71,6 +63,7 @@ export type Served = {
 
 /** `valetkey serve` on ports of its own, in a folder of its own. Stopped after the file. */
 export async function serve(directory: string): Promise<Served> {
+  await copyImage(join(directory, 'data'))
   const args = [
     'serve',
     '--data',
@@ -81,7 +74,7 @@ export async function serve(directory: string): Promise<Served> {
     '0',
   ]
   const child = spawn(process.execPath, [bin, ...args], {
-    env: { PATH: process.env['PATH'], HOME: directory },
+    env: { PATH: process.env['PATH'], TMPDIR: tmpdir(), HOME: directory },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
@@ -89,7 +82,7 @@ export async function serve(directory: string): Promise<Served> {
     child.kill('SIGTERM')
     return ended
   }
-  afterAll(stop)
+  closeLater(stop)
   let said = ''
   const ready = new Promise<void>((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {

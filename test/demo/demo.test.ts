@@ -2,14 +2,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { type DemoOptions, demo } from '../../src/demo/demo.ts'
 import type { Claim } from '../../src/demo/stage.ts'
 import { startRehearsal } from '../../src/rehearsal.ts'
 import { keep, realToken } from '../support/broker.ts'
-
-// Making a database takes seconds where the processors are shared.
-vi.setConfig({ testTimeout: 60_000 })
 
 type Told = { code: number; text: string; lines: string[]; seconds: number; token: string }
 

@@ -1,6 +1,5 @@
 /** A realm over a fresh store with a journal behind it, and rows that the vault would write. Closed after the file that asked. */
 import pino from 'pino'
-import { afterAll } from 'vitest'
 import { createJournal } from '../../src/audit/journal.ts'
 import type { Logger } from '../../src/log.ts'
 import type { Editing } from '../../src/realm/edit.ts'
@@ -8,20 +7,10 @@ import type { Compile } from '../../src/realm/load.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
 import type { Db, Store } from '../../src/store/open.ts'
 import { connections, schemas } from '../../src/store/schema.ts'
+import { closeLater } from '../support/closing.ts'
 import { freshStore, type StoreKind } from '../support/stores.ts'
 
 export const by = { name: 'ada', request: 'req_1' }
-
-const closing: (() => Promise<unknown>)[] = []
-
-afterAll(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
-
-/** After the file, and after everything that was given here later. */
-export function closeLater(close: () => Promise<unknown>): void {
-  closing.push(close)
-}
 
 /** Log lines as objects. */
 export function listeningLog(): { log: Logger; lines: Record<string, unknown>[] } {
@@ -45,10 +34,8 @@ export async function editingOn(
   const clock = { now: Date.now }
   const journal = await createJournal({ store, clock, log })
   const realm = await watchRealm({ store, log, compile: options.compile ?? (() => 'compiled') })
-  closing.push(
-    () => journal.drain(),
-    () => realm.close(),
-  )
+  closeLater(() => journal.drain())
+  closeLater(() => realm.close())
   return { store, db: store.db, journal, realm, log, clock }
 }
 

@@ -8,16 +8,9 @@ import { raiseWatermark } from '../../src/realm/watermark.ts'
 import type { Store } from '../../src/store/open.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { environments, policy, revocations, scopes } from '../../src/store/schema.ts'
+import { closeLater } from '../support/closing.ts'
 import { freshDatabase, freshStore, stores } from '../support/stores.ts'
-import {
-  addConnectionRow,
-  by,
-  closeLater,
-  editing,
-  editingOn,
-  listeningLog,
-  until,
-} from './editing.ts'
+import { addConnectionRow, by, editing, editingOn, listeningLog, until } from './editing.ts'
 
 /** Closed after the realm that reads it. */
 async function open(url: string): Promise<Store> {

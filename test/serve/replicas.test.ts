@@ -9,7 +9,7 @@ const redeploy = `mutation { deploymentRedeploy(id: "${ids.deployments.webStagin
 
 it('start at once on an empty database, and share keys, policy, revocations and one audit chain', async () => {
   const railway = await startSimulatedRailway({ token: realToken() })
-  const env = await place('postgres', 'template0')
+  const env = await place('postgres', 'new')
   const [a, b] = await Promise.all([serve(env), serve(env)])
   const { session, secret } = await furnish(a, railway)
   const admin = adminOf(a, session)

@@ -2,7 +2,8 @@
 import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { codeOf, type Env, enrol, failedStart, folder, place, serve } from '../support/process.ts'
+import { folder } from '../support/folder.ts'
+import { codeOf, type Env, enrol, failedStart, place, serve } from '../support/process.ts'
 
 async function refusalOf(env: Env): Promise<string> {
   const { code, stdout, stderr } = await failedStart({ ...env, VALETKEY_LOG: 'silent' })

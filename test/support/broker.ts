@@ -2,11 +2,12 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, inject } from 'vitest'
+import { inject } from 'vitest'
 import { type Broker, startBroker } from '../../src/broker.ts'
 import { type Config, readConfig } from '../../src/config.ts'
 import { type SimulatedRailway, startSimulatedRailway } from '../../src/demo/railway/server.ts'
 import { createLog } from '../../src/log.ts'
+import { closeLater } from './closing.ts'
 import { freshStore, type StoreKind } from './stores.ts'
 
 export type Answer = {
@@ -47,12 +48,6 @@ export type Front = {
   audit(query?: string): Promise<Record<string, unknown>[]>
 }
 
-const closing: (() => Promise<unknown>)[] = []
-
-afterAll(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
-
 /** Everything that an agent may see or keep goes into the folder that is searched for leaks when the suite ends. */
 export function keep(text: string): void {
   appendFileSync(join(inject('output'), `${process.pid}.txt`), `${text}\n`)
@@ -81,7 +76,7 @@ export async function front(
     ...store,
     close: async () => {},
   }))
-  closing.push(async () => {
+  closeLater(async () => {
     await railway.close()
     await keepEverything()
     await broker.stop()

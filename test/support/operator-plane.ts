@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import pino from 'pino'
-import { afterAll } from 'vitest'
 import { createJournal } from '../../src/audit/journal.ts'
 import { limits } from '../../src/config.ts'
 import type { Context } from '../../src/context.ts'
@@ -17,13 +16,8 @@ import { providerNamed } from '../../src/providers/registry.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
 import { createKeyring } from '../../src/seal/keyring.ts'
 import { openSigningKeys } from '../../src/tokens/keys.ts'
+import { closeLater } from './closing.ts'
 import { freshStore, type StoreKind } from './stores.ts'
-
-const closing: (() => unknown)[] = []
-
-afterAll(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
 
 export type Answer = { status: number; headers: Headers; json: unknown; text: string }
 
@@ -51,8 +45,8 @@ export async function operatorPlane(kind: StoreKind = 'embedded'): Promise<Plane
   await once(server, 'listening')
   // A server on a TCP port has an AddressInfo.
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  closing.push(() => railway.close())
-  closing.push(() => new Promise((resolve) => server.close(resolve)))
+  closeLater(() => railway.close())
+  closeLater(() => new Promise((resolve) => server.close(resolve)))
 
   const admin = await enrol(url, 'ada', (await enrolmentCode(ctx))?.code.reveal() ?? '')
   const call: Plane['call'] = (method, path, body, token = admin) =>
@@ -73,11 +67,9 @@ async function contextOver(kind: StoreKind, log: Context['log']): Promise<Contex
     compile: (provider, sdl) => providerNamed(provider)?.compile(sdl),
   })
   const dial = createDial()
-  closing.push(
-    () => journal.drain(),
-    () => realm.close(),
-    () => dial.close(),
-  )
+  closeLater(() => journal.drain())
+  closeLater(() => realm.close())
+  closeLater(() => dial.close())
   return {
     config: {
       store: { kind: 'embedded', directory: 'unused' },

@@ -1,17 +1,16 @@
 /** `valetkey serve` in processes of its own, with a home and an environment that are nobody's, and what speaks to them over HTTP. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, vi } from 'vitest'
 import type { SimulatedRailway } from '../../src/demo/railway/server.ts'
 import { type Answer, expectOk, field, keep, send, setUp } from './broker.ts'
+import { closeLater } from './closing.ts'
+import { folder } from './folder.ts'
+import { copyImage } from './image.ts'
 import { freshDatabase, type StoreKind } from './stores.ts'
-
-// Each start is a process, and a busy machine may take seconds for that.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 export type Env = Readonly<Record<string, string>>
 
@@ -36,28 +35,17 @@ export type Served = {
   ended: Promise<Ended>
 }
 
-const children = new Set<ChildProcess>()
-const folders: string[] = []
-
-afterAll(async () => {
-  for (const child of children) child.kill('SIGKILL')
-  const gone = folders.splice(0).map((path) => rm(path, { recursive: true, force: true }))
-  await Promise.all(gone)
-})
-
-/** A folder that is gone after the file. */
-export async function folder(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'valetkey-serve-'))
-  folders.push(path)
-  return path
-}
-
-/** What a broker of one's own needs: its home, its database, a master key, free ports, and an issuer that outlives them. */
+/**
+ * What a broker of one's own needs: its home, its database, migrated unless it is to be new, a master key, free ports, and
+ * an issuer that outlives them.
+ */
 export async function place(
   kind: StoreKind,
-  template?: 'migrated' | 'template0',
+  state: 'migrated' | 'new' = 'migrated',
 ): Promise<Record<string, string>> {
   const home = await folder()
+  const data = join(home, 'data')
+  if (kind === 'embedded' && state === 'migrated') await copyImage(data)
   return {
     HOME: home,
     VALETKEY_MASTER_KEY: randomBytes(32).toString('base64'),
@@ -65,8 +53,8 @@ export async function place(
     VALETKEY_OPERATOR_PORT: '0',
     VALETKEY_PUBLIC_URL: 'http://broker.test',
     ...(kind === 'embedded'
-      ? { VALETKEY_DATA: join(home, 'data') }
-      : { DATABASE_URL: await freshDatabase(template) }),
+      ? { VALETKEY_DATA: data }
+      : { DATABASE_URL: await freshDatabase(state === 'new' ? 'template0' : state) }),
   }
 }
 
@@ -76,10 +64,9 @@ type Running = { child: ChildProcess; said: Ended; ended: Promise<Ended> }
 
 function run(env: Env): Running {
   const child = spawn(process.execPath, [bin, 'serve'], {
-    env: { PATH: process.env['PATH'], ...env },
+    env: { PATH: process.env['PATH'], TMPDIR: tmpdir(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  children.add(child)
   const said: Ended = { code: null, signal: null, stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
@@ -88,10 +75,13 @@ function run(env: Env): Running {
   }
   const ended = new Promise<Ended>((resolve) => {
     child.on('close', (code, signal) => {
-      children.delete(child)
       keep(said.stdout + said.stderr)
       resolve({ ...said, code, signal })
     })
+  })
+  closeLater(() => {
+    child.kill('SIGKILL')
+    return ended
   })
   return { child, said, ended }
 }

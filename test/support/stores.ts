@@ -1,33 +1,20 @@
 /** A migrated, empty store for whoever asks, of either kind. Closed after the file that asked. */
 import { randomUUID } from 'node:crypto'
-import { openAsBlob } from 'node:fs'
-import { PGlite } from '@electric-sql/pglite'
 import postgres from 'postgres'
-import { afterAll, inject } from 'vitest'
-import { embeddedStore, startParams } from '../../src/store/embedded.ts'
+import { inject } from 'vitest'
 import type { Store } from '../../src/store/open.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
+import { closeLater } from './closing.ts'
+import { storeInMemory } from './image.ts'
 
 export const stores = ['embedded', 'postgres'] as const
 export type StoreKind = (typeof stores)[number]
 
-const opened: Store[] = []
-
-afterAll(async () => {
-  await Promise.all(opened.splice(0).map((store) => store.close()))
-})
-
 export async function freshStore(kind: StoreKind): Promise<Store> {
   const store =
-    kind === 'embedded' ? await freshEmbedded() : await openPostgres(await freshDatabase())
-  opened.push(store)
+    kind === 'embedded' ? await storeInMemory() : await openPostgres(await freshDatabase())
+  closeLater(() => store.close())
   return store
-}
-
-/** In memory: the same engine and settings, without the disk. */
-async function freshEmbedded(): Promise<Store> {
-  const loadDataDir = await openAsBlob(inject('image'))
-  return embeddedStore(await PGlite.create({ loadDataDir, startParams }))
 }
 
 /** The address of a database of one's own on the shared PostgreSQL: migrated, unless it is to be empty. */

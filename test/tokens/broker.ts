@@ -1,7 +1,6 @@
 /** A broker's context from the real parts over a fresh store, with a clock that can be moved on. Closed after the file that asked. */
 import { randomBytes } from 'node:crypto'
 import pino from 'pino'
-import { afterAll } from 'vitest'
 import { createJournal } from '../../src/audit/journal.ts'
 import { readConfig } from '../../src/config.ts'
 import type { Context } from '../../src/context.ts'
@@ -13,6 +12,7 @@ import { createKeyring } from '../../src/seal/keyring.ts'
 import type { Store } from '../../src/store/open.ts'
 import { auditEntries, environments, scopes } from '../../src/store/schema.ts'
 import { openSigningKeys } from '../../src/tokens/keys.ts'
+import { closeLater } from '../support/closing.ts'
 import { freshStore, type StoreKind } from '../support/stores.ts'
 
 export const by = { name: 'ada', request: 'req_1' }
@@ -25,12 +25,6 @@ export type Broker = Context & {
   /** Log lines as objects. */
   lines: Record<string, unknown>[]
 }
-
-const closing: (() => Promise<unknown>)[] = []
-
-afterAll(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
 
 export async function broker(kind: StoreKind, publicUrl?: string): Promise<Broker> {
   return brokerOn(await freshStore(kind), randomBytes(32), publicUrl)
@@ -55,11 +49,9 @@ export async function brokerOn(
   const journal = await createJournal({ store, clock, log })
   const realm = await watchRealm({ store, log, compile: () => 'compiled' })
   const dial = createDial()
-  closing.push(
-    () => journal.drain(),
-    () => realm.close(),
-    () => dial.close(),
-  )
+  closeLater(() => journal.drain())
+  closeLater(() => realm.close())
+  closeLater(() => dial.close())
   return {
     config: readConfig({}),
     publicUrl,

@@ -1,0 +1,100 @@
+/** One embedded database, made as the product makes it, for tests to start from: on the disk or in memory. Never changed once it is made. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { cp, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MemoryFS, PGlite } from '@electric-sql/pglite'
+import { inject } from 'vitest'
+import { embeddedStore, openEmbedded, startParams } from '../../src/store/embedded.ts'
+import type { Store } from '../../src/store/open.ts'
+
+/** Without what nobody connects to or reads again, which is most of it. */
+export async function makeImage(directory: string): Promise<void> {
+  const store = await openEmbedded(directory)
+  await store.run('select pg_switch_wal()', [])
+  await store.run('checkpoint', [])
+  const [log] = await store.run<{ name: string }>(
+    'select pg_walfile_name(pg_current_wal_lsn()) as name',
+    [],
+  )
+  const unused = await store.run<{ oid: number }>(
+    'select oid::int as oid from pg_database where datname <> current_database()',
+    [],
+  )
+  await store.close()
+  const logs = join(directory, 'pg', 'pg_wal')
+  const old = (await readdir(logs)).filter((name) => /^[0-9A-F]{24}$/.test(name))
+  await Promise.all([
+    ...unused.map(({ oid }) => rm(join(directory, 'pg', 'base', String(oid)), { recursive: true })),
+    ...old.filter((name) => name !== log?.name).map((name) => rm(join(logs, name))),
+  ])
+}
+
+/** A directory that a broker may have as its own, made and migrated already. */
+export async function copyImage(directory: string): Promise<void> {
+  await cp(inject('image'), directory, { recursive: true })
+}
+
+/** The same engine and settings, without the disk. */
+export async function storeInMemory(): Promise<Store> {
+  return embeddedStore(await PGlite.create({ fs: filled(), startParams }))
+}
+
+type Files = { directories: string[]; files: [path: string, bytes: Uint8Array][] }
+
+let held: Files | undefined
+
+/** Read once in each worker. */
+function contents(): Files {
+  held ??= read(join(inject('image'), 'pg'))
+  return held
+}
+
+function read(root: string): Files {
+  const entries = readdirSync(root, { recursive: true, withFileTypes: true })
+  const pathOf = (entry: (typeof entries)[number]) => join(entry.parentPath, entry.name)
+  const [directories, files] = [true, false].map((wanted) =>
+    entries.filter((entry) => entry.isDirectory() === wanted).map(pathOf),
+  ) as [string[], string[]]
+  return {
+    directories: directories.map((path) => path.slice(root.length)),
+    files: files.map((path) => [path.slice(root.length), written(readFileSync(path))]),
+  }
+}
+
+/** Without the blank pages at the end of the log, which the engine makes again. */
+function written(bytes: Buffer): Uint8Array {
+  const page = 8_192
+  let end = bytes.length
+  if (end >= 1 << 24) {
+    const blank = Buffer.alloc(page)
+    while (end > page && bytes.subarray(end - page, end).equals(blank)) end -= page
+  }
+  // No Buffer: the engine's files are slices of what it is given, and slices of a Buffer are no copies.
+  return new Uint8Array(bytes.subarray(0, end))
+}
+
+const home = '/pglite/data'
+
+function filled(): MemoryFS {
+  const memory = new MemoryFS()
+  const init = memory.init.bind(memory)
+  memory.init = async (pglite, options) => {
+    const { emscriptenOpts } = await init(pglite, options)
+    const preRun = [...(emscriptenOpts.preRun ?? []), fill]
+    return { emscriptenOpts: { ...emscriptenOpts, preRun } }
+  }
+  return memory
+}
+
+type FileSystem = {
+  mkdirTree(path: string, mode: number): void
+  mkdir(path: string, mode: number): void
+  writeFile(path: string, bytes: Uint8Array): void
+}
+
+function fill({ FS }: { FS: FileSystem }): void {
+  const { directories, files } = contents()
+  FS.mkdirTree(home, 0o700)
+  for (const path of directories) FS.mkdir(home + path, 0o700)
+  for (const [path, bytes] of files) FS.writeFile(home + path, bytes)
+}
