@@ -1,22 +1,22 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { it, type TestContext } from 'vitest'
+import { it } from 'vitest'
 import { verifyStore } from '../../src/audit/inspect.ts'
 import type { Config } from '../../src/config.ts'
 import { openStore } from '../../src/store/open.ts'
+import { folder } from '../support/folder.ts'
+import { copyImage } from '../support/image.ts'
 import { freshDatabase, type StoreKind, stores } from '../support/stores.ts'
 
 const program = join(import.meta.dirname, 'until-killed.ts')
 
-async function place(kind: StoreKind, { onTestFinished }: TestContext): Promise<Config['store']> {
+async function place(kind: StoreKind): Promise<Config['store']> {
   if (kind === 'postgres') return { kind, url: await freshDatabase() }
-  const folder = await mkdtemp(join(tmpdir(), 'valetkey-kill-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  return { kind, directory: join(folder, 'data') }
+  const directory = join(await folder(), 'data')
+  await copyImage(directory)
+  return { kind, directory }
 }
 
 /** Numbers that were acknowledged before the kill, which comes at a random moment after the first. */
@@ -44,9 +44,8 @@ async function runUntilKilled(where: Config['store']): Promise<number[]> {
 it.concurrent.for(stores)(
   'kill -9 at any moment loses no acknowledged entry and leaves a whole chain (%s)',
   { timeout: 60_000 },
-  async (kind, context) => {
-    const { expect } = context
-    const where = await place(kind, context)
+  async (kind, { expect }) => {
+    const where = await place(kind)
     const acknowledged: number[] = []
     for (let kill = 0; kill < 2; kill++) {
       const said = await runUntilKilled(where)

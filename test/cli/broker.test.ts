@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SimulatedRailway, startSimulatedRailway } from '../../src/demo/railway/server.ts'
 import { ids } from '../../src/demo/railway/world.ts'
 import { folder } from '../support/folder.ts'
+import { surroundings } from '../support/surroundings.ts'
 import { bin, type Served, serve, valetkey } from './valetkey.ts'
 
 const config = await folder()
@@ -341,7 +342,7 @@ describe('the audit log', () => {
       process.execPath,
       [bin, 'audit', 'tail', '--follow', '--lines', '1', '--kind', 'change', '--json'],
       {
-        env: { PATH: process.env['PATH'], XDG_CONFIG_HOME: config },
+        env: surroundings({ XDG_CONFIG_HOME: config }),
         stdio: ['ignore', 'pipe', 'inherit'],
       },
     )

@@ -82,11 +82,13 @@ test('a command line that cannot be used ends with 2 and says why on stderr alon
     [['login'], /needs --name NAME/],
     [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
   ]
-  for (const [args, why] of cases) {
-    const ended = await run(...args)
-    expect(ended, args.join(' ')).toMatchObject({ code: 2, stdout: '' })
-    expect(ended.stderr, args.join(' ')).toMatch(why)
-  }
+  await Promise.all(
+    cases.map(async ([args, why]) => {
+      const ended = await run(...args)
+      expect(ended, args.join(' ')).toMatchObject({ code: 2, stdout: '' })
+      expect(ended.stderr, args.join(' ')).toMatch(why)
+    }),
+  )
 })
 
 test('a secret as an argument is refused before anything is done, and is not repeated', async () => {
@@ -98,13 +100,15 @@ test('a secret as an argument is refused before anything is done, and is not rep
     ['login', '--name', 'ada', '--passphrase', 'hunter2'],
     ['login', '--name', 'ada', '--code=hunter2'],
   ]
-  for (const args of cases) {
-    const ended = await run(...args)
-    expect(ended, args.join(' ')).toMatchObject({ code: 2, stdout: '' })
-    expect(ended.stderr).toContain('is not taken')
-    expect(ended.stderr).toContain('--secret-file FILE')
-    expect(ended.stderr).not.toContain('hunter2')
-  }
+  await Promise.all(
+    cases.map(async (args) => {
+      const ended = await run(...args)
+      expect(ended, args.join(' ')).toMatchObject({ code: 2, stdout: '' })
+      expect(ended.stderr).toContain('is not taken')
+      expect(ended.stderr).toContain('--secret-file FILE')
+      expect(ended.stderr).not.toContain('hunter2')
+    }),
+  )
 })
 
 test('with --json an error is one JSON object on stderr, with a code and what to do', async () => {

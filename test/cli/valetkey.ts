@@ -1,11 +1,11 @@
 /** Runs the real CLI in a process of its own, with a home and an environment that are nobody's. */
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { closeLater } from '../support/closing.ts'
 import { copyImage } from '../support/image.ts'
+import { surroundings } from '../support/surroundings.ts'
 
 export const bin = fileURLToPath(new URL('../../src/bin.js', import.meta.url))
 
@@ -22,13 +22,7 @@ export type Surroundings = {
 
 export async function valetkey(args: readonly string[], around: Surroundings): Promise<Ended> {
   const child = spawn(process.execPath, [...(around.node ?? []), bin, ...args], {
-    env: {
-      PATH: process.env['PATH'],
-      TMPDIR: tmpdir(),
-      HOME: around.config,
-      XDG_CONFIG_HOME: around.config,
-      ...around.env,
-    },
+    env: surroundings({ HOME: around.config, XDG_CONFIG_HOME: around.config, ...around.env }),
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   // The command may end without reading it.
@@ -74,7 +68,7 @@ export async function serve(directory: string): Promise<Served> {
     '0',
   ]
   const child = spawn(process.execPath, [bin, ...args], {
-    env: { PATH: process.env['PATH'], TMPDIR: tmpdir(), HOME: directory },
+    env: surroundings({ HOME: directory }),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve))

@@ -3,12 +3,22 @@ import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
+import { startBroker } from '../../src/broker.ts'
 import { type DemoOptions, demo } from '../../src/demo/demo.ts'
 import type { Claim } from '../../src/demo/stage.ts'
-import { startRehearsal } from '../../src/rehearsal.ts'
-import { keep, realToken } from '../support/broker.ts'
+import { createLog } from '../../src/log.ts'
+import { type Rehearsal, startRehearsal } from '../../src/rehearsal.ts'
+import { keep, realToken, testConfig } from '../support/broker.ts'
+import { storeInMemory } from '../support/image.ts'
 
 type Told = { code: number; text: string; lines: string[]; seconds: number; token: string }
+
+/** As the product rehearses, but on a database that is made already, since making one takes seconds. */
+async function rehearse(): Promise<Rehearsal> {
+  const log = createLog({ level: 'silent', human: false, out: process.stderr })
+  const { enrolment, ...broker } = await startBroker(testConfig(), log, storeInMemory)
+  return { ...broker, enrolmentCode: enrolment?.code.reveal() ?? '' }
+}
 
 /** Plays it once and gives everything it wrote. */
 async function played(options: Partial<DemoOptions>): Promise<Told> {
@@ -22,7 +32,7 @@ async function played(options: Partial<DemoOptions>): Promise<Told> {
   })
   const began = performance.now()
   const code = await demo({
-    startBroker: startRehearsal,
+    startBroker: rehearse,
     out,
     color: false,
     width: 80,
@@ -55,7 +65,7 @@ test.each([
 
 // Other tests take turns on the same processors, so it may try again.
 test('takes less than ten seconds, pauses included', { retry: 2 }, async () => {
-  const { code, seconds } = await played({ pace: true })
+  const { code, seconds } = await played({ pace: true, startBroker: startRehearsal })
   expect(seconds).toBeLessThan(10)
   expect(code).toBe(0)
 })
@@ -125,7 +135,7 @@ test('a broker that says yes to everything is found out', async () => {
   const { code, text } = await played({
     json: true,
     startBroker: async () => ({
-      ...(await startRehearsal()),
+      ...(await rehearse()),
       agentUrl: `http://localhost:${port}`,
     }),
   })

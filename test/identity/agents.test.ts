@@ -172,6 +172,7 @@ describe.each(stores)('agents on %s', (kind) => {
       address: '10.9.9.9',
     }
     expect(await code(proven, own)).toBe('accepted')
+    own.stop()
     const wrong = (i: number) => ({ client: 'cursor', secret: `vks_${i}`, address: `10.1.1.${i}` })
     for (let i = 0; i < 10; i++) expect(await code(wrong(i), own)).toBe('invalid-client')
     const error = await authenticateAgent(own, wrong(10)).catch((thrown: unknown) => thrown)
@@ -186,6 +187,7 @@ describe.each(stores)('agents on %s', (kind) => {
 
   it('are limited in failed tries per address, of which an IPv6 network counts as one', async () => {
     const own = await broker(kind)
+    own.stop()
     const wrong = (i: number) => ({
       client: `nobody-${i}`,
       secret: 'vks_x',
@@ -199,6 +201,7 @@ describe.each(stores)('agents on %s', (kind) => {
   it('count tries that are under way, so that many at once are no way around the limit', async () => {
     const own = await broker(kind)
     await newAgent(own, 'cursor', [])
+    own.stop()
     const codes = await Promise.all(
       Array.from({ length: 25 }, (_, i) =>
         code({ client: 'cursor', secret: `vks_${i}`, address: `10.1.1.${i}` }, own),

@@ -150,6 +150,7 @@ describe.each(stores)('operators on %s', (kind) => {
 
   it('are limited in failed tries per name', async () => {
     const { ctx } = await withAdmin(kind)
+    ctx.stop()
     const tried = (i: number) =>
       codeOf(signIn(ctx, { name: 'ada', passphrase: `wrong ${i}`, address: `10.0.0.${i}` }))
     for (let i = 0; i < 10; i++) expect(await tried(i)).toBe('not-signed-in')

@@ -23,9 +23,11 @@ it('refuses settings that cannot be meant, each by its name', async () => {
     [{ VALETKEY_MASTER_KEY: 'short' }, 'VALETKEY_MASTER_KEY'],
     [{ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' }, 'DATABASE_URL'],
   ]
-  for (const [change, named] of wrong) {
-    expect(await refusalOf({ ...env, ...change })).toContain(named)
-  }
+  await Promise.all(
+    wrong.map(async ([change, named]) => {
+      expect(await refusalOf({ ...env, ...change })).toContain(named)
+    }),
+  )
 })
 
 it('serves a directory once, refuses it under another master key, and keeps the one-time code to its file', async () => {

@@ -163,13 +163,13 @@ export async function front(
   }
 }
 
-function testConfig(): Config {
-  const config = readConfig({
+/** Free ports and a master key of its own. */
+export function testConfig(): Config {
+  return readConfig({
     VALETKEY_MASTER_KEY: randomBytes(32).toString('base64'),
     VALETKEY_AGENT_PORT: '0',
     VALETKEY_OPERATOR_PORT: '0',
   })
-  return config
 }
 
 /** Returns the agent's secret. */

@@ -27,6 +27,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const temporary = join(folder, 'temporary')
   await mkdir(temporary)
   process.env['TMPDIR'] = temporary
+  // Hundreds of processes run the same sources, and each would read them anew.
+  process.env['NODE_COMPILE_CACHE'] = join(folder, 'compiled')
   const [cluster] = await Promise.all([startTemplate(folder), makeImage(join(folder, 'image'))])
   project.provide('cluster', cluster.url)
   const marker = `marked${randomBytes(12).toString('hex')}`

@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { SimulatedRailway } from '../../src/demo/railway/server.ts'
@@ -11,6 +10,7 @@ import { closeLater } from './closing.ts'
 import { folder } from './folder.ts'
 import { copyImage } from './image.ts'
 import { freshDatabase, type StoreKind } from './stores.ts'
+import { surroundings } from './surroundings.ts'
 
 export type Env = Readonly<Record<string, string>>
 
@@ -64,7 +64,7 @@ type Running = { child: ChildProcess; said: Ended; ended: Promise<Ended> }
 
 function run(env: Env): Running {
   const child = spawn(process.execPath, [bin, 'serve'], {
-    env: { PATH: process.env['PATH'], TMPDIR: tmpdir(), ...env },
+    env: surroundings(env),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const said: Ended = { code: null, signal: null, stdout: '', stderr: '' }
