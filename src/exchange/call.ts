@@ -6,6 +6,7 @@
 import type { Limits } from '../config.ts'
 import { BrokerError } from '../errors.ts'
 import type { Call } from '../providers/provider.ts'
+import { together } from './together.ts'
 
 /** A request as it came off the wire, before anything was tidied. */
 export type Incoming = {
@@ -166,12 +167,15 @@ export async function readCall(incoming: Incoming, target: Target, bytes: number
       },
     )
   }
+  const contentType = single(incoming, 'content-type')
+  const body = await incoming.body(bytes)
+  await together()
   return {
     method: incoming.method,
     segments: target.segments,
     query: target.query,
-    contentType: single(incoming, 'content-type'),
-    body: await incoming.body(bytes),
+    contentType,
+    body,
   }
 }
 

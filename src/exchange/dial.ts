@@ -9,6 +9,7 @@ import { providerNamed } from '../providers/registry.ts'
 import type { Secret } from '../seal/secret.ts'
 import { addressAllowed, checkedLookup, notAllowed } from './addresses.ts'
 import { type Answered, receive } from './answering.ts'
+import { together } from './together.ts'
 
 /** A connection as far as dialling needs it. */
 export type Destination = {
@@ -109,7 +110,9 @@ export function createDial(): Dial {
         },
         answering.handler,
       )
-      return await answering.answered
+      const answered = await answering.answered
+      await together()
+      return answered
     } catch (cause) {
       throw broken(connection.name, cause)
     }

