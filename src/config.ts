@@ -44,6 +44,8 @@ export type Config = {
 /** Bounds that come before parsers. Bytes, counts, milliseconds; none may be infinite. */
 export type Limits = {
   bodyBytes: number
+  /** Of all bodies that are held at once. */
+  heldBytes: number
   targetBytes: number
   headerCount: number
   headerBytes: number
@@ -63,6 +65,7 @@ export type Limits = {
 
 export const limits: Limits = {
   bodyBytes: 1_000_000,
+  heldBytes: 256_000_000,
   targetBytes: 8_192,
   headerCount: 100,
   headerBytes: 32_768,

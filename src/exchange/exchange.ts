@@ -19,7 +19,7 @@ export async function exchange(ctx: Context, incoming: Incoming): Promise<Answer
   const capability = await authenticate(ctx, incoming, target.connection)
 
   return audited(ctx, incoming, target, capability, async (noted) => {
-    const call = await readCall(incoming, target, bodyLimit(ctx, target))
+    const call = await readCall(incoming, target, bodyLimit(ctx, target, capability))
 
     const ready = await underCurrentPolicy(ctx, async (policy) => {
       const { connection, provider, catalogue } = connectionOf(policy, target.connection)

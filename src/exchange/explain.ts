@@ -14,7 +14,7 @@ export async function explain(ctx: Context, incoming: Incoming): Promise<Answer>
   const target = readTarget(incoming.target, '/explain/', ctx.config.limits)
   const capability = await authenticate(ctx, incoming, target.connection)
   return withinLimits(ctx, capability, async () => {
-    const call = await readCall(incoming, target, bodyLimit(ctx, target))
+    const call = await readCall(incoming, target, bodyLimit(ctx, target, capability))
     const policy = ctx.realm.now()
     const { connection, provider, catalogue } = connectionOf(policy, target.connection)
     const about = { connection: connection.name, environment: capability.environment }

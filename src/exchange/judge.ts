@@ -5,7 +5,7 @@ import type { Capability } from '../policy/capability.ts'
 import { anchored, within } from '../policy/environment.ts'
 import { gate } from '../policy/gate.ts'
 import type { Operation, Site } from '../policy/operation.ts'
-import { allowed, type Scope } from '../policy/scope.ts'
+import { allowed, namedIn, type Scope } from '../policy/scope.ts'
 import { allow, type Denial, type Verdict } from '../policy/verdict.ts'
 import type { Provider, Reading } from '../providers/provider.ts'
 import { providerNamed } from '../providers/registry.ts'
@@ -44,10 +44,19 @@ export function connectionOf(
   return { connection, provider, catalogue }
 }
 
-/** The most bytes that a body may have where it is addressed, before anybody has looked at it. */
-export function bodyLimit(ctx: Context, target: Target): number {
-  const { provider } = connectionOf(ctx.realm.now(), target.connection)
-  return provider.bodyBytes(target.segments) ?? ctx.config.limits.bodyBytes
+/**
+ * The most bytes that a body may have where it is addressed, before anybody has looked at it. A large one is taken only
+ * from an agent that may do what it is for.
+ */
+export function bodyLimit(ctx: Context, target: Target, capability: Capability): number {
+  const policy = ctx.realm.now()
+  const { provider } = connectionOf(policy, target.connection)
+  const large = provider.largeBody(target.segments)
+  if (large === null) return ctx.config.limits.bodyBytes
+  const scopes = standingScopes(policy, capability)
+  return namedIn(capability, scopes, target.connection, large.operation)
+    ? large.bytes
+    : ctx.config.limits.bodyBytes
 }
 
 /** Steps 4 to 6. Nothing is located, and no credential opened, for what is not allowed. */

@@ -52,18 +52,46 @@ async function travel(
   response: ServerResponse,
 ): Promise<void> {
   const id = newId('req')
+  const held = hold(ctx)
   const gone = new AbortController()
   // After a whole answer nobody listens any more, and an abort is not cheap.
   response.once('close', () => response.writableFinished || gone.abort())
   let answer: Answer
   let verdict = 'allow'
   try {
-    answer = await road(ctx, incomingFrom(request, id, gone.signal, ctx.config.limits))
+    answer = await road(ctx, incomingFrom(request, id, gone.signal, held, ctx.config.limits))
   } catch (error) {
     answer = refused(ctx, error, id, request.url ?? '')
     verdict = 'deny'
   }
+  held.release()
   await write(request, response, answer, { id, verdict, gone: gone.signal })
+}
+
+type Held = { take(bytes: number): void; release(): void }
+
+const heldBytes = perContext(() => ({ now: 0 }))
+
+/** Bodies wait in memory until they have been sent on: many large ones at once would end the process. */
+function hold(ctx: Context): Held {
+  const all = heldBytes(ctx)
+  let own = 0
+  return {
+    take(bytes) {
+      if (all.now + bytes > ctx.config.limits.heldBytes) {
+        throw new BrokerError('limit-exceeded', 'The broker holds as many bodies as it can.', {
+          hint: 'Send it again in a moment.',
+          retryAfter: 1,
+        })
+      }
+      own += bytes
+      all.now += bytes
+    },
+    release() {
+      all.now -= own
+      own = 0
+    },
+  }
 }
 
 function refused(ctx: Context, error: unknown, id: string, target: string): Answer {
@@ -81,6 +109,7 @@ function incomingFrom(
   request: IncomingMessage,
   id: string,
   signal: AbortSignal,
+  held: Held,
   limits: Limits,
 ): Incoming {
   return {
@@ -88,7 +117,7 @@ function incomingFrom(
     method: request.method ?? '',
     target: request.url ?? '',
     headers: pairs(request.rawHeaders, limits),
-    body: (limit) => readBody(request, limit),
+    body: (limit) => readBody(request, limit, held),
     address: request.socket.remoteAddress ?? 'unknown',
     signal,
   }
@@ -112,7 +141,7 @@ function pairs(raw: readonly string[], limits: Limits): [string, string][] {
 }
 
 /** By events: an iterator over the request costs more than the rest of reading it. */
-function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array> {
+function readBody(request: IncomingMessage, limit: number, held: Held): Promise<Uint8Array> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
   const tooLarge = () =>
     reject(
@@ -129,10 +158,16 @@ function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array> 
     let size = 0
     request.on('data', (chunk: Buffer) => {
       size += chunk.length
-      if (size <= limit) chunks.push(chunk)
-      else {
+      if (size > limit) {
         request.pause()
-        tooLarge()
+        return tooLarge()
+      }
+      try {
+        held.take(chunk.length)
+        chunks.push(chunk)
+      } catch (error) {
+        request.pause()
+        reject(error)
       }
     })
     request.once('end', () => resolve(whole(chunks)))

@@ -28,15 +28,7 @@ export function allowed(
   connection: string,
   operation: Operation,
 ): Verdict {
-  const granted = scopes
-    .filter((scope) => scope.environment === capability.environment)
-    .flatMap((scope) => scope.allow.filter((one) => one.connection === connection))
-    .map((one) => one.pattern)
-  const carried = capability.details
-    .filter((detail) => detail.connection === connection)
-    .flatMap((detail) => detail.operations)
-  const both = (test: (pattern: Pattern) => boolean) => granted.some(test) && carried.some(test)
-
+  const both = bothSay(capability, scopes, connection)
   const about = { operation: operation.name, environment: capability.environment, connection }
   if (!both((pattern) => covers(pattern, operation))) {
     const effect = strictest(operation.own)
@@ -77,4 +69,26 @@ export function allowed(
 
 function list(scopes: readonly string[]): string {
   return scopes.length === 1 ? `scope ${scopes[0]}` : `scopes ${scopes.join(', ')}`
+}
+
+/** Whether an operation is named exactly, as one that no pattern covers has to be. */
+export function namedIn(
+  capability: Capability,
+  scopes: readonly Scope[],
+  connection: string,
+  operation: string,
+): boolean {
+  return bothSay(capability, scopes, connection)((pattern) => names(pattern, operation))
+}
+
+/** Asks the scopes' patterns and the capability's, which must both agree. */
+function bothSay(capability: Capability, scopes: readonly Scope[], connection: string) {
+  const granted = scopes
+    .filter((scope) => scope.environment === capability.environment)
+    .flatMap((scope) => scope.allow.filter((one) => one.connection === connection))
+    .map((one) => one.pattern)
+  const carried = capability.details
+    .filter((detail) => detail.connection === connection)
+    .flatMap((detail) => detail.operations)
+  return (test: (pattern: Pattern) => boolean) => granted.some(test) && carried.some(test)
 }

@@ -72,8 +72,8 @@ export type Provider<Catalogue = unknown> = {
   kinds: readonly Kind[]
   /** Lays Valetkey's knowledge over a schema (SDL). Slow; done once per schema. Throws `malformed-request` if it is none. */
   compile(schema: string): Catalogue
-  /** The most bytes that a body at this path may have, or null for the broker's own limit. */
-  bodyBytes(segments: readonly string[]): number | null
+  /** Where a path takes bodies beyond the broker's own limit: how large, and by which operation. Null elsewhere. */
+  largeBody(segments: readonly string[]): { bytes: number; operation: string } | null
   /** Reads a call. Throws `malformed-request`, `ambiguous-request`, `unknown-operation`, `payload-too-large`. */
   read(catalogue: Catalogue, call: Call): Reading
   /**

@@ -9,7 +9,7 @@ import { discover } from './discover.ts'
 import { kinds } from './kinds.ts'
 import { locate } from './locate.ts'
 import { overlay } from './overlay.ts'
-import { isUpload, readUpload, uploadBytes } from './upload.ts'
+import { isUpload, readUpload, uploadBytes, uploadName } from './upload.ts'
 
 const graphqlPath = '/graphql/v2'
 
@@ -34,7 +34,8 @@ export const railway: Provider<Catalogue> = {
   },
   kinds,
   compile: (sdl) => compile(sdl, overlay, inEnvironment),
-  bodyBytes: (segments) => (isUpload(segments) ? uploadBytes : null),
+  largeBody: (segments) =>
+    isUpload(segments) ? { bytes: uploadBytes, operation: uploadName } : null,
   read,
   locate,
   discover,
