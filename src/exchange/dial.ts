@@ -7,7 +7,7 @@ import { Pool, errors as undiciErrors } from 'undici'
 import { BrokerError } from '../errors.ts'
 import { providerNamed } from '../providers/registry.ts'
 import type { Secret } from '../seal/secret.ts'
-import { addressAllowed, checkedLookup, notAllowed } from './addresses.ts'
+import { addressAllowed, checkedLookup, notAllowed, type Permission } from './addresses.ts'
 import { type Answered, receive } from './answering.ts'
 import { together } from './together.ts'
 
@@ -52,8 +52,8 @@ export function createDial(): Dial {
   const pools = new Map<string, Pool>()
   const ways = new WeakMap<Destination, Way>()
 
-  const poolFor = (origin: string, allowPrivate: boolean): Pool => {
-    const key = `${origin} ${allowPrivate}`
+  const poolFor = (origin: string, permission: Permission): Pool => {
+    const key = `${origin} ${permission.allowPrivate}`
     const known = pools.get(key)
     if (known !== undefined) return known
     const pool = new Pool(origin, {
@@ -63,7 +63,7 @@ export function createDial(): Dial {
       maxHeaderSize: 32_768,
       headersTimeout: 120_000,
       bodyTimeout: 60_000,
-      connect: { timeout: 5_000, lookup: checkedLookup(allowPrivate), minVersion: 'TLSv1.2' },
+      connect: { timeout: 5_000, lookup: checkedLookup(permission), minVersion: 'TLSv1.2' },
     })
     pools.set(key, pool)
     return pool
@@ -72,14 +72,16 @@ export function createDial(): Dial {
   const wayTo = (destination: Destination): Way => {
     const known = ways.get(destination)
     if (known !== undefined) return known
-    const { origin, hostname, pathname } = new URL(destination.baseUrl)
+    const { origin, protocol, hostname, pathname } = new URL(destination.baseUrl)
+    const { allowPrivate } = destination
+    const permission = { allowPrivate, encrypted: protocol === 'https:' }
     const literal = hostname.replace(/^\[(.*)\]$/, '$1')
     // What is no name is never looked up, so nothing else would check it.
-    if (isIP(literal) !== 0 && !addressAllowed(literal, destination.allowPrivate)) {
+    if (isIP(literal) !== 0 && !addressAllowed(literal, permission)) {
       throw notAllowed(hostname)
     }
     const way = {
-      pool: poolFor(origin, destination.allowPrivate),
+      pool: poolFor(origin, permission),
       prefix: pathname.replace(/\/$/, ''),
     }
     ways.set(destination, way)

@@ -2,14 +2,24 @@
 import { describe, expect, it } from 'vitest'
 import { addressAllowed, checkedLookup } from '../../src/exchange/addresses.ts'
 
+const closed = { allowPrivate: false, encrypted: true }
+const open = { allowPrivate: true, encrypted: true }
+
 describe('an address', () => {
   it.each([
     ['public IPv4', '8.8.8.8'],
     ['public IPv4 dressed as IPv6', '::ffff:8.8.8.8'],
     ['public IPv6', '2606:4700::1111'],
   ])('that is %s may be dialled always: %s', (_, address) => {
-    expect(addressAllowed(address, false)).toBe(true)
-    expect(addressAllowed(address, true)).toBe(true)
+    expect(addressAllowed(address, closed)).toBe(true)
+    expect(addressAllowed(address, open)).toBe(true)
+  })
+
+  it('that is public is not dialled where nothing is encrypted, and a private one is', () => {
+    for (const allowPrivate of [false, true]) {
+      expect(addressAllowed('8.8.8.8', { allowPrivate, encrypted: false })).toBe(false)
+    }
+    expect(addressAllowed('10.1.2.3', { allowPrivate: true, encrypted: false })).toBe(true)
   })
 
   it.each([
@@ -37,8 +47,8 @@ describe('an address', () => {
     ['NAT64 to a public address', '64:ff9b::808:808'],
     ['Teredo', '2001:0:4136:e378:8000:63bf:3fff:fdd2'],
   ])('that is %s may be dialled only when private addresses are allowed: %s', (_, address) => {
-    expect(addressAllowed(address, false)).toBe(false)
-    expect(addressAllowed(address, true)).toBe(true)
+    expect(addressAllowed(address, closed)).toBe(false)
+    expect(addressAllowed(address, open)).toBe(true)
   })
 
   it.each([
@@ -59,8 +69,8 @@ describe('an address', () => {
     ['AWS as IPv4-translated', '::ffff:0:a9fe:a9fe'],
     ['Alibaba through NAT64', '64:ff9b::6464:64c8'],
   ])('of a metadata service is never dialled: %s, %s', (_, address) => {
-    expect(addressAllowed(address, false)).toBe(false)
-    expect(addressAllowed(address, true)).toBe(false)
+    expect(addressAllowed(address, closed)).toBe(false)
+    expect(addressAllowed(address, open)).toBe(false)
   })
 
   it.each([
@@ -74,8 +84,8 @@ describe('an address', () => {
     '8.8.8.8:80',
     '1.2.3',
   ])('that is none is not dialled: %j', (address) => {
-    expect(addressAllowed(address, false)).toBe(false)
-    expect(addressAllowed(address, true)).toBe(false)
+    expect(addressAllowed(address, closed)).toBe(false)
+    expect(addressAllowed(address, open)).toBe(false)
   })
 })
 
@@ -83,7 +93,9 @@ type Looked = { error: unknown; addresses: unknown }
 
 function look(name: string, allowPrivate: boolean, all: boolean): Promise<Looked> {
   return new Promise((resolve) => {
-    checkedLookup(allowPrivate)(name, { all }, (error, addresses) => resolve({ error, addresses }))
+    checkedLookup({ allowPrivate, encrypted: true })(name, { all }, (error, addresses) =>
+      resolve({ error, addresses }),
+    )
   })
 }
 
