@@ -2,8 +2,12 @@
 import { run } from './cli/run.ts'
 
 process.exitCode = await run(process.argv.slice(2), {
-  serve: async (overrides) => (await import('./serve.ts')).serve(overrides),
+  serve: async (overrides) => {
+    await import('./quick-start.ts')
+    return (await import('./serve.ts')).serve(overrides)
+  },
   demo: async (options) => {
+    await import('./quick-start.ts')
     const { demo } = await import('./demo/demo.ts')
     const startBroker = async () => (await import('./rehearsal.ts')).startRehearsal()
     return demo({ ...options, startBroker })

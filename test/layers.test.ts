@@ -48,6 +48,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   log: [],
   metrics: [],
   version: [],
+  'quick-start': [],
   clock: ['type:context', 'type:log', 'type:store'],
 }
 
