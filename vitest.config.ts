@@ -12,6 +12,7 @@ export default defineConfig({
     // Some tests start processes, and a busy machine may take many seconds for one.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
     teardownTimeout: 20_000,
   },
 })

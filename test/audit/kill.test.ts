@@ -9,6 +9,7 @@ import { openStore } from '../../src/store/open.ts'
 import { folder } from '../support/folder.ts'
 import { copyImage } from '../support/image.ts'
 import { freshDatabase, type StoreKind, stores } from '../support/stores.ts'
+import { surroundings } from '../support/surroundings.ts'
 
 const program = join(import.meta.dirname, 'until-killed.ts')
 
@@ -23,6 +24,7 @@ async function place(kind: StoreKind): Promise<Config['store']> {
 async function runUntilKilled(where: Config['store']): Promise<number[]> {
   const address = where.kind === 'embedded' ? where.directory : where.url
   const child = spawn(process.execPath, [program, where.kind, address], {
+    env: surroundings(),
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const gone = once(child, 'close')

@@ -523,15 +523,16 @@ describe('a token', () => {
   it('that expires under way is refused from then on', async () => {
     const short = await at.capability({ ttl: 1 })
     const headers = { authorization: `Bearer ${short}` }
-    await expect.poll(async () => (await post(good, headers)).status, { timeout: 3_000 }).toBe(401)
+    await expect.poll(async () => (await post(good, headers)).status, { timeout: 20_000 }).toBe(401)
     await expectProblem('capability-expired', 401, () => post(good, headers))
   })
 
   it('fills no audit log when it is a stranger’s', async () => {
-    const head = async () => (await at.admin('GET', '/admin/status')).json['audit']
-    const before = await head()
+    const [newest] = await at.audit()
     for (let i = 0; i < 20; i += 1) await post(good, { authorization: `Bearer stranger-${i}` })
-    expect(await head()).toEqual(before)
+    const later = (await at.audit()).filter(({ seq }) => Number(seq) > Number(newest?.['seq']))
+    // Refusals of agents that were counted may be written meanwhile.
+    expect(later.filter(({ agent }) => agent === undefined || agent === null)).toEqual([])
   })
 })
 

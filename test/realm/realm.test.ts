@@ -141,7 +141,7 @@ describe.each(stores)('on %s', (kind) => {
     })
     const read = vi.spyOn(store.db, 'select')
     notify()
-    await vi.waitFor(() => expect(read.mock.calls.length).toBeGreaterThan(3))
+    await vi.waitFor(() => expect(read.mock.calls.length).toBeGreaterThan(3), 10_000)
     notify()
     await realm.close()
     read.mockClear()

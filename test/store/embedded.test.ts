@@ -10,6 +10,7 @@ import { lockDirectory } from '../../src/store/lock.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
 import { folder } from '../support/folder.ts'
 import { copyImage } from '../support/image.ts'
+import { surroundings } from '../support/surroundings.ts'
 
 const directory = join(await folder(), 'data')
 const children = new Set<ChildProcess>()
@@ -23,10 +24,8 @@ afterEach(async () => {
 const open = (): Promise<Store> => openStore({ kind: 'embedded', directory })
 
 function appender() {
-  const child = spawn(process.execPath, [
-    fileURLToPath(new URL('appender.ts', import.meta.url)),
-    directory,
-  ])
+  const program = fileURLToPath(new URL('appender.ts', import.meta.url))
+  const child = spawn(process.execPath, [program, directory], { env: surroundings() })
   children.add(child)
   const heard = { said: '', complained: '' }
   child.stdout.on('data', (chunk: Buffer) => {

@@ -53,7 +53,7 @@ describe.each(stores)('a store on %s', (kind) => {
     const heard: string[] = []
     const unlisten = await listen('valetkey_test', (payload) => heard.push(payload))
     await run("select pg_notify('valetkey_test', $1)", ['one'])
-    await vi.waitFor(() => expect(heard).toEqual(['one']))
+    await vi.waitFor(() => expect(heard).toEqual(['one']), 10_000)
     await unlisten()
     await run("select pg_notify('valetkey_test', $1)", ['two'])
     await sleep(50)

@@ -97,7 +97,7 @@ test('who listens hears again after the connection was lost', async () => {
   const heard: string[] = []
   const unlisten = await listen('valetkey_test', (payload) => heard.push(payload))
   await run("select pg_notify('valetkey_test', 'before')", [])
-  await vi.waitFor(() => expect(heard).toContain('before'))
+  await vi.waitFor(() => expect(heard).toContain('before'), 10_000)
   chaos.hangUp()
   await vi.waitFor(async () => {
     await run("select pg_notify('valetkey_test', 'after')", [])

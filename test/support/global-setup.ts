@@ -15,6 +15,8 @@ declare module 'vitest' {
     cluster: string
     /** Folder with a migrated embedded database. */
     image: string
+    /** Folder where the processes that tests start keep compiled sources: hundreds would compile the same. */
+    compiled: string
     /** Folder for everything that leaves a broker in a test; searched for the marker at the end. */
     output: string
     /** In every real credential that a test gives a broker. */
@@ -27,14 +29,13 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const temporary = join(folder, 'temporary')
   await mkdir(temporary)
   process.env['TMPDIR'] = temporary
-  // Hundreds of processes run the same sources, and each would read them anew.
-  process.env['NODE_COMPILE_CACHE'] = join(folder, 'compiled')
   const [cluster] = await Promise.all([startTemplate(folder), makeImage(join(folder, 'image'))])
   project.provide('cluster', cluster.url)
   const marker = `marked${randomBytes(12).toString('hex')}`
   const output = join(folder, 'output')
   await mkdir(output)
   project.provide('output', output)
+  project.provide('compiled', join(folder, 'compiled'))
   project.provide('marker', marker)
   project.provide('image', join(folder, 'image'))
 
