@@ -1,25 +1,24 @@
 import postgres from 'postgres'
-import { afterEach, expect, inject, test, vi } from 'vitest'
+import { expect, inject, test as serial, vi } from 'vitest'
 import { openStore, type Store } from '../../src/store/open.ts'
 import { unfit } from '../../src/store/postgres.ts'
 import { environments } from '../../src/store/schema.ts'
+import { closeLater } from '../support/closing.ts'
 import { freshDatabase } from '../support/stores.ts'
 import { type Relay, relay } from './relay.ts'
 
-const closing: { close(): Promise<void> }[] = []
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close()
-})
+/** One of them waits for twelve seconds, and none meddles with another's database. */
+const test = serial.concurrent
 
 async function open(url: string): Promise<Store> {
   const store = await openStore({ kind: 'postgres', url })
-  closing.push(store)
+  closeLater(() => store.close())
   return store
 }
 
 async function relayed(options?: { pooler?: boolean }): Promise<Relay> {
   const made = await relay(await freshDatabase(), options)
-  closing.push(made)
+  closeLater(() => made.close())
   return made
 }
 
@@ -107,9 +106,8 @@ test('who listens hears again after the connection was lost', async () => {
 }, 30_000)
 
 test('an unreachable server is told within seconds and without the password', async () => {
-  const gone = await relayed()
+  const gone = await relay(await freshDatabase())
   await gone.close()
-  closing.pop()
   const error = await openStore({ kind: 'postgres', url: gone.url }).catch(
     (cause: unknown) => cause,
   )
