@@ -9,7 +9,7 @@ import { capabilityInfoRoutes } from './http/capability.ts'
 import { liveness, readiness } from './http/health.ts'
 import { oauthRoutes } from './http/oauth.ts'
 import { refusal, refuseUnmatched } from './http/problem.ts'
-import { newId } from './ids.ts'
+import { newRequestId } from './ids.ts'
 
 export type App = { agent: RequestListener; operator: RequestListener }
 
@@ -23,8 +23,8 @@ export function createApp(ctx: Context): App {
 
 function agentRest(ctx: Context) {
   const app = new Hono()
-  app.onError((error) => refusal(error, newId('req'), ctx.log))
-  app.notFound(refuseUnmatched(app, { requestId: () => newId('req'), log: ctx.log }))
+  app.onError((error) => refusal(error, newRequestId(), ctx.log))
+  app.notFound(refuseUnmatched(app, { requestId: () => newRequestId(), log: ctx.log }))
   return app
     .route('/', oauthRoutes(ctx)) //          /oauth/token /oauth/revoke /oauth/introspect /.well-known/*
     .route('/', capabilityInfoRoutes(ctx)) // /v1/capability

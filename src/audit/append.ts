@@ -170,30 +170,12 @@ async function lockPolicy(tx: Tx): Promise<number | undefined> {
   return row?.version
 }
 
-/** The columns that are given as one text each, a value to a line: no value holds a line break, and no line is an absent one. */
+/** Of `append_audit`, in its order: each is given as one text, a value to a line. */
 const lined = ['prev', 'hash', 'kind', ...searchable, 'body'] as const
 
-/**
- * The policy's row is locked before the head's, here and everywhere, so that no two transactions wait for each other.
- * Nothing is inserted unless the head was where the links begin.
- */
-const appendStatement = `
-with policy_now as materialized (
-  select version from policy where id = 1 for share
-), head as (
-  update audit_head set seq = $3::bigint, hash = $4::text
-  where id = 1 and seq = $1::bigint and hash = $2::text
-    and ($5::bigint is null or (select version from policy_now) = $5::bigint)
-  returning 1
-), added as (
-  insert into audit_entries (seq, at, ${lined.join(', ')})
-  select $1::bigint + link.place, $6::timestamptz, ${lined.map((name) => `link.${name}`).join(', ')}
-  from unnest(${lined.map((_, index) => `string_to_array($${7 + index}::text, E'\\n', '')`).join(', ')})
-    with ordinality as link(${lined.join(', ')}, place)
-  where exists (select 1 from head)
-  returning 1
-)
-select count(*)::int as count from added`
+/** Nothing is inserted unless head and policy are where we believe. The types tell a driver how to send each. */
+const appendStatement = `select append_audit($1::bigint, $2::text, $3::bigint, $4::text, $5::bigint, $6::timestamptz,
+  ${lined.map((_, index) => `$${7 + index}::text`).join(', ')}) as count`
 
 /** As lines, because the driver escapes an array value by value. */
 function columns(placed: readonly Placed[], at: number): string[] {

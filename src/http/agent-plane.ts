@@ -13,7 +13,7 @@ import { exchange } from '../exchange/exchange.ts'
 import { explain } from '../exchange/explain.ts'
 import type { Answer } from '../exchange/forward.ts'
 import { speaksGraphql } from '../exchange/judge.ts'
-import { newId } from '../ids.ts'
+import { newRequestId } from '../ids.ts'
 
 /** A reader that takes nothing for this long is cut. */
 const slowReaderMs = 30_000
@@ -51,7 +51,7 @@ async function travel(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const id = newId('req')
+  const id = newRequestId()
   const held = hold(ctx)
   const gone = new AbortController()
   // After a whole answer nobody listens any more, and an abort is not cheap.

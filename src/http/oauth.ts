@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import { authenticateAgent } from '../identity/agents.ts'
-import { newId } from '../ids.ts'
+import { newRequestId } from '../ids.ts'
 import type { Capability } from '../policy/capability.ts'
 import { readJson } from '../providers/json.ts'
 import type { AgentPolicy } from '../realm/realm.ts'
@@ -28,7 +28,7 @@ export function oauthRoutes(ctx: Context) {
   const app = new Hono<OauthEnv>()
 
   app.use('/oauth/*', async (c, next) => {
-    c.set('requestId', newId('req'))
+    c.set('requestId', newRequestId())
     await next()
     c.header(requestIdHeader, c.get('requestId'))
     c.header('Cache-Control', 'no-store')
@@ -93,7 +93,7 @@ export function oauthRoutes(ctx: Context) {
   })
 
   app.onError((error, c) => {
-    const requestId = c.get('requestId') ?? newId('req')
+    const requestId = c.get('requestId') ?? newRequestId()
     return answer(oauthRefusal(error, requestId, ctx), requestId)
   })
 

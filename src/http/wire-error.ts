@@ -2,7 +2,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { BrokerError, problem } from '../errors.ts'
-import { newId } from '../ids.ts'
+import { newRequestId } from '../ids.ts'
 
 /** For a server's `clientError`. */
 export function refuseOnWire(error: NodeJS.ErrnoException, socket: Duplex): void {
@@ -11,7 +11,7 @@ export function refuseOnWire(error: NodeJS.ErrnoException, socket: Duplex): void
     return
   }
   const [status, refusal] = wireError(error.code)
-  const document = { ...problem(refusal, newId('req')), status }
+  const document = { ...problem(refusal, newRequestId()), status }
   const body = Buffer.from(JSON.stringify(document))
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

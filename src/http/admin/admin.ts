@@ -2,7 +2,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from '../../context.ts'
 import { codes } from '../../errors.ts'
-import { newId } from '../../ids.ts'
+import { newRequestId } from '../../ids.ts'
 import { version } from '../../version.ts'
 import { refusal, refuseMalformed, refuseUnmatched } from '../problem.ts'
 import { agentRoutes } from './agents.ts'
@@ -22,10 +22,10 @@ import { statusRoutes } from './status.ts'
 export function adminRoutes(ctx: Context) {
   const app = new OpenAPIHono<OperatorEnv>({ defaultHook: refuseMalformed })
   app.use('/admin/*', identified, sameOrigin(ctx), bounded(ctx), authenticated(ctx))
-  app.onError((error, c) => refusal(error, c.get('requestId') ?? newId('req'), ctx.log))
+  app.onError((error, c) => refusal(error, c.get('requestId') ?? newRequestId(), ctx.log))
   app.notFound(
     refuseUnmatched(app, {
-      requestId: (c) => c.get('requestId') ?? newId('req'),
+      requestId: (c) => c.get('requestId') ?? newRequestId(),
       log: ctx.log,
     }),
   )

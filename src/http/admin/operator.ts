@@ -5,7 +5,7 @@ import { bodyLimit } from 'hono/body-limit'
 import type { Context } from '../../context.ts'
 import { BrokerError } from '../../errors.ts'
 import { type Operator, sessionFor } from '../../identity/operators.ts'
-import { newId } from '../../ids.ts'
+import { newRequestId } from '../../ids.ts'
 import type { Editor } from '../../realm/edit.ts'
 import { refuseMalformed, requestIdHeader } from '../problem.ts'
 
@@ -56,7 +56,7 @@ export function editor(c: HonoContext<OperatorEnv>): Editor {
 
 /** First on the way in: the request's id, and the headers of every answer. */
 export const identified: MiddlewareHandler<OperatorEnv> = async (c, next) => {
-  const id = newId('req')
+  const id = newRequestId()
   c.set('requestId', id)
   c.set('operator', null)
   await next()
