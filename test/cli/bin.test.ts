@@ -1,3 +1,5 @@
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { folder } from '../support/folder.ts'
 import { valetkey } from './valetkey.ts'
@@ -27,4 +29,24 @@ test('a Node that is new enough is handed the command line', async () => {
     expect(ended).toMatchObject({ code: 0, stderr: '' })
     expect(ended.stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
   }
+})
+
+test('what was compiled is kept for the next command, where only this user can write', async () => {
+  const home = await folder()
+  const help = () => valetkey(['--help'], { config: home, env: { NODE_COMPILE_CACHE: '' } })
+  const kept = join(home, '.cache', 'valetkey')
+  expect(await help()).toMatchObject({ code: 0, stderr: '' })
+  expect((await stat(kept)).mode & 0o777).toBe(0o700)
+  expect(await readdir(kept)).toHaveLength(1)
+  expect(await help()).toMatchObject({ code: 0, stderr: '' })
+})
+
+test('nothing is taken from, or left in, a folder that others can write', async () => {
+  const home = await folder()
+  const kept = join(home, '.cache', 'valetkey')
+  await mkdir(kept, { recursive: true })
+  await chmod(kept, 0o777)
+  const ended = await valetkey(['--help'], { config: home, env: { NODE_COMPILE_CACHE: '' } })
+  expect(ended).toMatchObject({ code: 0, stderr: '' })
+  expect(await readdir(kept)).toEqual([])
 })
