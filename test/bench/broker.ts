@@ -8,7 +8,7 @@ import type { Upstream } from './upstream.ts'
 
 export const bin = fileURLToPath(new URL('../../src/bin.js', import.meta.url))
 /** As `npm start` gives them. */
-const nodeFlags = ['--max-semi-space-size=8', '--max-old-space-size=1024']
+const nodeFlags = ['--max-semi-space-size=16', '--max-old-space-size=1024']
 
 export type Serving = Child & {
   agentUrl: string
