@@ -59,6 +59,9 @@ export type Limits = {
   lookupsPerCall: number
   lookupsPerMinute: number
   callsPerMinute: number
+  mintsPerMinute: number
+  /** Each is an edit of policy, which every replica reads anew. */
+  revocationsPerMinute: number
   concurrentPerAgent: number
   drainMs: number
 }
@@ -77,6 +80,8 @@ export const limits: Limits = {
   lookupsPerCall: 64,
   lookupsPerMinute: 600,
   callsPerMinute: 60_000,
+  mintsPerMinute: 20_000,
+  revocationsPerMinute: 600,
   concurrentPerAgent: 128,
   drainMs: 10_000,
 }

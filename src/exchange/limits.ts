@@ -20,15 +20,20 @@ export function spend(ctx: Context, subject: string, limit: number): boolean {
   return true
 }
 
-/** Throws `limit-exceeded` for the scope that has no call left this minute, saying when to try again. */
-function spendCall(ctx: Context, subject: string, limit: number): void {
-  if (spend(ctx, subject, limit)) return
-  const { startedAt } = minuteOf(ctx, subject)
+/** Throws `limit-exceeded` for a subject that has none of its `what` left this minute, saying when to try again. */
+export function demandLeft(ctx: Context, subject: string, what: string, limit: number): void {
+  const key = `${what} ${subject}`
+  if (spend(ctx, key, limit)) return
+  const { startedAt } = minuteOf(ctx, key)
   const retryAfter = Math.max(1, Math.ceil((startedAt + 60_000 - performance.now()) / 1000))
-  throw new BrokerError('limit-exceeded', `${subject} made more than ${limit} calls in a minute.`, {
-    hint: `Wait ${retryAfter} s.`,
-    retryAfter,
-  })
+  throw new BrokerError(
+    'limit-exceeded',
+    `${subject} made more than ${limit} ${what} in a minute.`,
+    {
+      hint: `Wait ${retryAfter} s.`,
+      retryAfter,
+    },
+  )
 }
 
 function minuteOf(ctx: Context, subject: string): Minute {
@@ -50,11 +55,11 @@ export async function withinLimits(
   { agent, scopes }: Capability,
   work: () => Promise<Answer>,
 ): Promise<Answer> {
-  spendCall(ctx, agent, ctx.config.limits.callsPerMinute)
+  demandLeft(ctx, agent, 'calls', ctx.config.limits.callsPerMinute)
   const policy = ctx.realm.now()
   for (const name of scopes) {
     const own = policy.scopes.get(name)?.callsPerMinute ?? null
-    if (own !== null) spendCall(ctx, `${agent} under scope ${name}`, own)
+    if (own !== null) demandLeft(ctx, `${agent} under scope ${name}`, 'calls', own)
   }
   const leave = takePlace(ctx, agent)
   let streams = false

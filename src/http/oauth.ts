@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
+import { demandLeft } from '../exchange/limits.ts'
 import { authenticateAgent } from '../identity/agents.ts'
 import { newRequestId } from '../ids.ts'
 import type { Capability } from '../policy/capability.ts'
@@ -40,6 +41,7 @@ export function oauthRoutes(ctx: Context) {
     const form = await readForm(c.req.raw, maxBody)
     demandKnownGrant(form.get('grant_type'))
     const agent = await authenticated(ctx, c, form)
+    demandLeft(ctx, agent.name, 'tokens', ctx.config.limits.mintsPerMinute)
     const minted = await mint(ctx, {
       agent,
       request: c.get('requestId'),
@@ -61,7 +63,10 @@ export function oauthRoutes(ctx: Context) {
     const form = await readForm(c.req.raw, maxBody)
     const agent = await authenticated(ctx, c, form)
     const capability = await ownCapability(ctx, agent, tokenIn(form))
-    if (capability !== null) await revokeOwn(ctx, capability, c.get('requestId'))
+    if (capability !== null) {
+      demandLeft(ctx, agent.name, 'revocations', ctx.config.limits.revocationsPerMinute)
+      await revokeOwn(ctx, capability, c.get('requestId'))
+    }
     return c.body(null, 200)
   })
 

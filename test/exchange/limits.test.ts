@@ -1,8 +1,8 @@
-/** What one agent may ask at once and in a minute: the call beyond it is refused, says when to try again, and goes nowhere. */
+/** What one agent may ask at once and in a minute: what is beyond it is refused, says when to try again, and goes nowhere. */
 import { describe, expect, it } from 'vitest'
 import type { Config, Limits } from '../../src/config.ts'
 import { ids } from '../../src/demo/railway/world.ts'
-import { front } from '../support/broker.ts'
+import { expectOk, field, front } from '../support/broker.ts'
 
 const read = 'query($id: String!) { environment(id: $id) { name } }'
 const variables = { id: ids.environments.staging }
@@ -48,6 +48,43 @@ describe('in a minute', async () => {
     }
     expect(statuses.at(-1)).toBe(429)
     expect(statuses.filter((status) => status === 200).length).toBeLessThanOrEqual(4)
+  })
+})
+
+describe('at the token endpoints', async () => {
+  const at = await front('embedded', {
+    config: bounded({ mintsPerMinute: 3, revocationsPerMinute: 1 }),
+  })
+  const { secret } = expectOk(
+    await at.admin('POST', '/admin/agents', { name: 'hasty', scopes: ['work'] }),
+  ).json
+  const post = (path: string, form: Record<string, string>) =>
+    at.agent(path, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`hasty:${secret}`)}` },
+      body: new URLSearchParams(form),
+    })
+  const mint = () => post('/oauth/token', { grant_type: 'client_credentials', scope: 'work' })
+
+  it('an agent mints and revokes no more than its bounds, and is told when to come again', async () => {
+    const minted = [await mint(), await mint(), await mint()].map(expectOk)
+    const tokens = minted.map((answer) => field(answer, 'access_token'))
+    const refused = await mint()
+    expect(refused.status).toBe(429)
+    expect(refused.json).toMatchObject({
+      error: 'temporarily_unavailable',
+      error_description: expect.stringContaining('hasty made more than 3 tokens in a minute'),
+    })
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+
+    const [first = '', second = ''] = tokens
+    expect((await post('/oauth/revoke', { token: first })).status).toBe(200)
+    expect((await post('/oauth/revoke', { token: second })).status).toBe(429)
+    expect((await at.call(second, read, variables)).status).toBe(200)
+    expect((await at.call(first, read, variables)).json).toMatchObject({
+      code: 'capability-revoked',
+    })
+    expect((await at.call(await at.capability(), read, variables)).status).toBe(200)
   })
 })
 
