@@ -7,6 +7,6 @@ import { closeLater } from './closing.ts'
 /** Empty, and gone after the file. */
 export async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'valetkey-'))
-  closeLater(() => rm(path, { recursive: true, force: true }))
+  closeLater(() => rm(path, { recursive: true, force: true, maxRetries: 5 }))
   return path
 }
