@@ -18,9 +18,13 @@ it('finishes a call under way, audits its outcome, ends with a stop entry and ex
   const arrived = railway.received.length
   const call = graphql(served, capability, '{ platformStatus { isStable } }')
   await expect.poll(() => railway.received.length).toBeGreaterThan(arrived)
+  const began = performance.now()
   const [answer, ended] = await Promise.all([call, served.stop()])
   expect(answer.status).toBe(200)
   expect(ended).toMatchObject({ code: 0, signal: null })
+  expect(performance.now() - began, 'it waits for the call, not for its connection').toBeLessThan(
+    8_000,
+  )
   await expect(graphql(served, capability, '{ platformStatus { isStable } }')).rejects.toThrow()
 
   const again = await serve(env)
