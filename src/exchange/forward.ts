@@ -160,6 +160,7 @@ async function* plain(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     yield demandPlain(start)
     start = null
   }
+  if (start !== null) yield demandPlain(start)
 }
 
 /** Leaving the loop early drops the rest. */

@@ -146,7 +146,7 @@ function readBody(request: IncomingMessage, limit: number, held: Held): Promise<
   const tooLarge = () =>
     reject(
       new BrokerError('payload-too-large', `The body is larger than ${limit} bytes.`, {
-        hint: 'Send less at a time.',
+        hint: 'Send less at a time. A larger upload is taken only where the scope names what it is for: see GET /v1/capability.',
       }),
     )
   const broken = (cause?: Error) =>
