@@ -71,13 +71,12 @@ async function locate(
     .filter(({ kind, role }) => kind === 'environment' && role === 'target')
     .map(({ id }) => id)
   const fresh = !ordinary(operation.effects)
-  const located = await Promise.all(
-    operation.resources.map((resource) => remembered(ctx, where, resource, pinned, fresh, spent)),
+  return Promise.all(
+    operation.resources.map(async (resource) => ({
+      resource,
+      located: await remembered(ctx, where, resource, pinned, fresh, spent),
+    })),
   )
-  return operation.resources.map((resource, i) => ({
-    resource,
-    located: located[i] ?? { known: false, why: 'it was not looked up' },
-  }))
 }
 
 /** The containers that any environment has bound on this provider: where to search for what has no look-up by id. */
