@@ -23,6 +23,7 @@ import { assertOpens, sealCheckRow } from './seal/check.ts'
 import { createKeyring, type Keyring } from './seal/keyring.ts'
 import { readMasterKeys } from './seal/master-key.ts'
 import type { Secret } from './seal/secret.ts'
+import { watchEvents } from './store/events.ts'
 import { openStore, type Store } from './store/open.ts'
 import { auditEntries, sealCheck } from './store/schema.ts'
 import { openSigningKeys } from './tokens/keys.ts'
@@ -141,6 +142,10 @@ export async function openContext(
       compile: (provider, sdl) => providerNamed(provider)?.compile(sdl),
     })
     end.push(() => realm.close())
+    const events = await watchEvents(store, (error) =>
+      log.warn({ err: error }, 'what happens elsewhere is found by polling only'),
+    )
+    end.push(() => events.close())
     const dial = createDial()
     end.push(() => dial.close())
     const metrics = createMetrics()
@@ -153,6 +158,7 @@ export async function openContext(
       log,
       metrics,
       realm,
+      events,
       journal,
       signing,
       dial,

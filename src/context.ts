@@ -6,6 +6,7 @@ import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Realm } from './realm/realm.ts'
 import type { Keyring } from './seal/keyring.ts'
+import type { Events } from './store/events.ts'
 import type { Db } from './store/open.ts'
 import type { SigningKeys } from './tokens/keys.ts'
 
@@ -28,6 +29,7 @@ export type Context = {
   log: Logger
   metrics: Metrics
   realm: Realm
+  events: Events
   journal: Journal
   signing: SigningKeys
   dial: Dial

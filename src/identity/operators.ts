@@ -174,7 +174,7 @@ export async function signIn(
   const name = Name.safeParse(claimed.name).success ? claimed.name : ''
   const attempt = tries(ctx).begin(name, claimed.address)
   const [row] = await ctx.db.select().from(operators).where(eq(operators.name, name))
-  const hashes = row === undefined ? [] : [row.passphrase]
+  const hashes = row === undefined || row.passphrase === null ? [] : [row.passphrase]
   const fitting = await fitsAny(claimed.passphrase, hashes, 1)
   if (row === undefined || fitting === undefined) {
     ctx.log.warn({ address: claimed.address, request: claimed.request }, 'a sign-in failed')

@@ -1,5 +1,5 @@
 /** Reads the whole policy at one moment and compiles it once; what cannot be read allows nothing. */
-import { asc, eq, gt, inArray, sql } from 'drizzle-orm'
+import { asc, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
 import { BrokerError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Capability } from '../policy/capability.ts'
@@ -13,6 +13,7 @@ import {
   connections,
   environments,
   formerSecrets,
+  freezes,
   grants,
   policy,
   revocations,
@@ -26,7 +27,7 @@ import type { AgentPolicy, ConnectionPolicy, Snapshot } from './realm.ts'
 export type Compile = (provider: string, sdl: string) => unknown
 
 /** The policy format that this code understands. */
-const format = 1
+const format = 2
 
 export async function readVersion(db: Db): Promise<number> {
   const [row] = await db.select({ version: policy.version }).from(policy).where(eq(policy.id, 1))
@@ -73,6 +74,7 @@ async function readRows(tx: Tx, compiled: ReadonlyMap<string, unknown>) {
   return {
     version: head.version,
     reader: head.reader,
+    guarded: head.guarded,
     connections: connectionRows,
     schemas:
       hashes.length === 0
@@ -89,6 +91,7 @@ async function readRows(tx: Tx, compiled: ReadonlyMap<string, unknown>) {
       .from(revocations)
       .where(gt(revocations.expiresAt, sql`now()`)),
     watermarks: await tx.select().from(watermarks),
+    freezes: await tx.select().from(freezes).where(isNull(freezes.liftedAt)),
   }
 }
 
@@ -127,6 +130,8 @@ function compileOne(
 function snapshotOf(rows: Rows, compiled: ReadonlyMap<string, unknown>, log: Logger): Snapshot {
   return Object.freeze({
     version: rows.version,
+    guarded: rows.guarded,
+    freezes: new Map(rows.freezes.map((row) => [row.subject, row])),
     environments: new Map(
       rows.environments.map((row) => [row.name, { name: row.name, protected: row.protected }]),
     ),

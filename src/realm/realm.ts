@@ -24,8 +24,21 @@ export type ConnectionPolicy = {
 
 export type AgentPolicy = { name: string; scopes: ReadonlySet<string> }
 
+/** A stop that holds until an operator lifts it. `subject` as in the table: `agent:NAME`, …, `all`. */
+export type Freeze = {
+  id: string
+  subject: string
+  reason: string | null
+  createdBy: string
+  createdAt: Date
+}
+
 export type Snapshot = {
   version: number
+  /** Whether there has ever been a passkey: false is set-up mode. */
+  guarded: boolean
+  /** Live freezes by subject. */
+  freezes: ReadonlyMap<string, Freeze>
   environments: ReadonlyMap<string, Environment>
   bindings: readonly Binding[]
   scopes: ReadonlyMap<string, Scope>
@@ -44,6 +57,8 @@ export type Realm = {
   now(): Snapshot
   /** Reads what was committed before the call; callers that wait at the same time share one read. */
   refresh(): Promise<Snapshot>
+  /** Hears every newer snapshot as soon as this replica serves it. Returns what ends it. */
+  watch(heard: (snapshot: Snapshot) => void): () => void
   /** Nothing is read once it resolves. */
   close(): Promise<void>
 }
@@ -68,13 +83,17 @@ export async function watchRealm(options: {
 
   let confirmedAt = performance.now()
   let current = await load()
+  const watchers = new Set<(snapshot: Snapshot) => void>()
 
   const reload = async () => {
     const asked = performance.now()
     const loaded = await inTime(load())
     if (loaded.version < current.version) throw wentBack(loaded.version, current.version)
-    if (loaded.version > current.version) current = loaded
     confirmedAt = asked
+    if (loaded.version > current.version) {
+      current = loaded
+      for (const heard of [...watchers]) heard(loaded)
+    }
     return current
   }
   const refresh = shareNext(reload)
@@ -116,6 +135,10 @@ export async function watchRealm(options: {
       return current
     },
     refresh,
+    watch(heard) {
+      watchers.add(heard)
+      return () => watchers.delete(heard)
+    },
     async close() {
       closing.abort()
       // A database that is gone has no listener to take away.

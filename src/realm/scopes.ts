@@ -17,6 +17,8 @@ export type ScopeSetting = {
   allow: readonly string[]
   maxTtl: number
   callsPerMinute: number | null
+  approve: readonly string[]
+  approvers: number
 }
 
 export async function listScopes(ctx: Pick<Context, 'db'>): Promise<ScopeRow[]> {
@@ -60,6 +62,7 @@ export async function setScope(ctx: Editing, by: Editor, setting: ScopeSetting):
       const row = {
         ...setting,
         allow,
+        approve: [...new Set(setting.approve)],
         version: (before?.version ?? 0) + 1,
         updatedAt: new Date(ctx.clock.now()),
       }
@@ -77,6 +80,8 @@ function factsOf(row: ScopeRow): Record<string, unknown> {
     allow: row.allow,
     max_ttl: row.maxTtl,
     calls_per_minute: row.callsPerMinute,
+    approve: row.approve,
+    approvers: row.approvers,
   }
 }
 

@@ -26,6 +26,8 @@ export const policy = pgTable(
     version: sequence('version').notNull(),
     /** The lowest policy format that a replica must understand to serve. */
     reader: integer().notNull(),
+    /** Whether there has ever been a passkey. It ends set-up mode, and never goes back. */
+    guarded: boolean().notNull().default(false),
   },
   (table) => [check('policy_one_row', sql`${table.id} = 1`)],
 )
@@ -39,8 +41,8 @@ export const sealCheck = pgTable('seal_check', {
 export const operators = pgTable('operators', {
   name: text().primaryKey(),
   role: text({ enum: ['admin', 'approver', 'auditor'] }).notNull(),
-  /** argon2id. */
-  passphrase: text().notNull(),
+  /** argon2id. Null for whoever enrolled with a passkey. */
+  passphrase: text(),
   createdAt: at('created_at').notNull(),
 })
 
@@ -51,6 +53,70 @@ export const enrolments = pgTable('enrolments', {
   createdBy: text('created_by'),
   expiresAt: at('expires_at').notNull(),
   usedAt: at('used_at'),
+  /** Who used it. Until it expires they may enrol their first passkey with it, once. */
+  operator: text(),
+  passkeyAt: at('passkey_at'),
+})
+
+/** WebAuthn credentials. The id is the credential's own, base64url. */
+export const passkeys = pgTable(
+  'passkeys',
+  {
+    id: text().primaryKey(),
+    operator: text()
+      .notNull()
+      .references(() => operators.name, { onDelete: 'cascade' }),
+    name: text().notNull(),
+    /** COSE, base64url. */
+    publicKey: text('public_key').notNull(),
+    counter: sequence('counter').notNull(),
+    transports: jsonb().$type<string[]>().notNull(),
+    /** Enrolled with a recovery code: until `usableFrom` it may neither sign in nor approve, and anyone may cancel it. */
+    recovery: boolean().notNull(),
+    usableFrom: at('usable_from').notNull(),
+    createdAt: at('created_at').notNull(),
+    lastUsedAt: at('last_used_at'),
+  },
+  (table) => [index('passkeys_operator').on(table.operator)],
+)
+
+export const recoveryCodes = pgTable(
+  'recovery_codes',
+  {
+    id: text().primaryKey(),
+    operator: text()
+      .notNull()
+      .references(() => operators.name, { onDelete: 'cascade' }),
+    /** argon2id. */
+    hash: text().notNull(),
+    createdAt: at('created_at').notNull(),
+    usedAt: at('used_at'),
+  },
+  (table) => [index('recovery_codes_operator').on(table.operator)],
+)
+
+/** What a passkey is asked to sign, once: the row is deleted by whoever presents the assertion. */
+export const challenges = pgTable('challenges', {
+  /** base64url, as the authenticator signs it. */
+  challenge: text().primaryKey(),
+  purpose: text().notNull(),
+  operator: text(),
+  /** What it was made from, so that it can be recomputed: ids, digests, nonces. */
+  facts: jsonb().$type<Record<string, unknown>>().notNull(),
+  expiresAt: at('expires_at').notNull(),
+})
+
+/** A CLI that asks to be signed in, until an operator confirms its code in the console. */
+export const signIns = pgTable('sign_ins', {
+  /** SHA-256 of what only the CLI that asked knows. */
+  id: text().primaryKey(),
+  /** What it shows, to be typed or compared in the console. */
+  userCode: text('user_code').notNull().unique(),
+  address: text().notNull(),
+  createdAt: at('created_at').notNull(),
+  expiresAt: at('expires_at').notNull(),
+  operator: text().references(() => operators.name, { onDelete: 'cascade' }),
+  confirmedAt: at('confirmed_at'),
 })
 
 export const sessions = pgTable(
@@ -65,6 +131,12 @@ export const sessions = pgTable(
     createdAt: at('created_at').notNull(),
     lastUsedAt: at('last_used_at').notNull(),
     expiresAt: at('expires_at').notNull(),
+    /** A console session begins with a passkey and lives in a cookie; a CLI's is a file that an agent may read. */
+    kind: text({ enum: ['cli', 'console'] })
+      .notNull()
+      .default('cli'),
+    /** The passkey that began it. */
+    passkey: text().references(() => passkeys.id, { onDelete: 'cascade' }),
   },
   (table) => [index('sessions_operator').on(table.operator)],
 )
@@ -148,6 +220,10 @@ export const scopes = pgTable('scopes', {
   allow: jsonb().$type<string[]>().notNull(),
   maxTtl: integer('max_ttl').notNull(),
   callsPerMinute: integer('calls_per_minute'),
+  /** What needs an approval wherever it happens: exact names or effects, `railway:@destructive`. */
+  approve: jsonb().$type<string[]>().notNull().default([]),
+  /** How many operators have to approve what needs it. */
+  approvers: integer().notNull().default(1),
   updatedAt: at('updated_at').notNull(),
 })
 
@@ -215,6 +291,106 @@ export const watermarks = pgTable('watermarks', {
   subject: text().primaryKey(),
   notBefore: at('not_before').notNull(),
 })
+
+/** One live freeze per subject: `agent:NAME`, `environment:NAME`, `connection:NAME`, `scope:NAME` or `all`. */
+export const freezes = pgTable(
+  'freezes',
+  {
+    id: text().primaryKey(),
+    subject: text().notNull(),
+    reason: text(),
+    /** The operator, or `valetkey` for one that began by itself. */
+    createdBy: text('created_by').notNull(),
+    createdAt: at('created_at').notNull(),
+    liftedAt: at('lifted_at'),
+  },
+  (table) => [uniqueIndex('freezes_once').on(table.subject).where(sql`${table.liftedAt} is null`)],
+)
+
+/** A request that waits for a human. It fits one digest, and is spent by the transaction that opens the call's audit entry. */
+export const approvals = pgTable(
+  'approvals',
+  {
+    id: text().primaryKey(),
+    state: text({ enum: ['pending', 'approved', 'denied', 'used', 'void'] }).notNull(),
+    agent: text().notNull(),
+    environment: text().notNull(),
+    connection: text().notNull(),
+    operation: text().notNull(),
+    effect: text().notNull(),
+    /** SHA-256 over everything that rule 9 of the design names. */
+    digest: text().notNull(),
+    /** The claims of the capability that asked: its revocation voids this, its expiry does not. */
+    capability: jsonb().$type<Record<string, unknown>>().notNull(),
+    /** The audit id of the request that asked. */
+    request: text().notNull(),
+    /** The agent's own words. */
+    reason: text(),
+    /** The call as it was read, a JWE bound to this row. */
+    call: text().notNull(),
+    /** Whether the broker executes it as soon as it is approved. */
+    deferred: boolean().notNull(),
+    /** What the approver is shown: resolved facts. */
+    shown: jsonb().$type<Record<string, unknown>>().notNull(),
+    approvers: integer().notNull(),
+    createdAt: at('created_at').notNull(),
+    expiresAt: at('expires_at').notNull(),
+    decidedAt: at('decided_at'),
+    /** Why it was denied, or is void. */
+    because: text(),
+    usedAt: at('used_at'),
+    /** The audit id of the call that spent it. */
+    usedBy: text('used_by'),
+    /** The redacted answer, a JWE bound to this row; null while there is none, and for ever where nobody can tell. */
+    outcome: text(),
+  },
+  (table) => [
+    uniqueIndex('approvals_once')
+      .on(table.agent, table.digest)
+      .where(sql`${table.state} in ('pending', 'approved')`),
+    index('approvals_state').on(table.state, table.createdAt),
+    index('approvals_agent').on(table.agent, table.createdAt),
+  ],
+)
+
+/** Who said yes or no, with the signed assertion that proves a yes. */
+export const approvalVotes = pgTable(
+  'approval_votes',
+  {
+    approval: text()
+      .notNull()
+      .references(() => approvals.id, { onDelete: 'cascade' }),
+    operator: text().notNull(),
+    vote: text({ enum: ['approve', 'deny'] }).notNull(),
+    proof: jsonb().$type<Record<string, unknown>>(),
+    at: at('at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.approval, table.operator] })],
+)
+
+/** An edit of policy that waits for a passkey. */
+export const changes = pgTable(
+  'changes',
+  {
+    id: text().primaryKey(),
+    state: text({ enum: ['pending', 'confirmed', 'rejected', 'void'] }).notNull(),
+    /** The edit by its audit name, `scope.set`. */
+    action: text().notNull(),
+    /** Its parameters, a JWE bound to this row: a connection's secret may be among them. */
+    params: text().notNull(),
+    proposedBy: text('proposed_by').notNull(),
+    /** The policy version that the diff was computed under. */
+    version: sequence('version').notNull(),
+    /** Effective authority: what is added, removed and changed. */
+    diff: jsonb().$type<Record<string, unknown>>().notNull(),
+    createdAt: at('created_at').notNull(),
+    expiresAt: at('expires_at').notNull(),
+    decidedAt: at('decided_at'),
+    decidedBy: text('decided_by'),
+    because: text(),
+  },
+  (table) => [index('changes_state').on(table.state, table.createdAt)],
+)
 
 export const signingKeys = pgTable('signing_keys', {
   kid: text().primaryKey(),

@@ -83,6 +83,8 @@ describe.each(stores)('on %s', (kind) => {
       allow: ['railway:Query.*'],
       maxTtl: 900,
       callsPerMinute: null,
+      approve: [],
+      approvers: 1,
     })
     await ctx.db.insert(bindings).values({
       id: 'bnd_1',

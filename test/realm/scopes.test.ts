@@ -12,6 +12,8 @@ const setting: ScopeSetting = {
   allow: ['railway:Query.*'],
   maxTtl: 900,
   callsPerMinute: null,
+  approve: [],
+  approvers: 1,
 }
 
 async function withStaging(kind: (typeof stores)[number]) {

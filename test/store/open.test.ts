@@ -8,7 +8,9 @@ import { freshStore, stores } from '../support/stores.ts'
 describe.each(stores)('a store on %s', (kind) => {
   test('starts with policy at version 1 and an empty audit chain', async () => {
     const { db, run } = await freshStore(kind)
-    expect(await db.select().from(schema.policy)).toEqual([{ id: 1, version: 1, reader: 1 }])
+    expect(await db.select().from(schema.policy)).toEqual([
+      { id: 1, version: 1, reader: 1, guarded: false },
+    ])
     expect(await run('select seq, hash from audit_head where id = $1', [1])).toEqual([
       { seq: 0, hash: '0'.repeat(64) },
     ])

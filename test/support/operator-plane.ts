@@ -15,6 +15,7 @@ import { createMetrics } from '../../src/metrics.ts'
 import { providerNamed } from '../../src/providers/registry.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
 import { createKeyring } from '../../src/seal/keyring.ts'
+import { watchEvents } from '../../src/store/events.ts'
 import { openSigningKeys } from '../../src/tokens/keys.ts'
 import { closeLater } from './closing.ts'
 import { freshStore, type StoreKind } from './stores.ts'
@@ -66,9 +67,11 @@ async function contextOver(kind: StoreKind, log: Context['log']): Promise<Contex
     log,
     compile: (provider, sdl) => providerNamed(provider)?.compile(sdl),
   })
+  const events = await watchEvents(store, () => {})
   const dial = createDial()
   closeLater(() => journal.drain())
   closeLater(() => realm.close())
+  closeLater(() => events.close())
   closeLater(() => dial.close())
   return {
     config: {
@@ -91,6 +94,7 @@ async function contextOver(kind: StoreKind, log: Context['log']): Promise<Contex
     log,
     metrics: createMetrics(),
     realm,
+    events,
     journal,
     signing: await openSigningKeys({ store, keyring, clock }),
     dial,

@@ -9,6 +9,7 @@ import { addAgent } from '../../src/identity/agents.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
 import { createKeyring } from '../../src/seal/keyring.ts'
+import { watchEvents } from '../../src/store/events.ts'
 import type { Store } from '../../src/store/open.ts'
 import { auditEntries, environments, scopes } from '../../src/store/schema.ts'
 import { openSigningKeys } from '../../src/tokens/keys.ts'
@@ -51,9 +52,11 @@ export async function brokerOn(
   const signing = await openSigningKeys({ store, keyring, clock })
   const journal = await createJournal({ store, clock, log })
   const realm = await watchRealm({ store, log, compile: () => 'compiled' })
+  const events = await watchEvents(store, () => {})
   const dial = createDial()
   closeLater(() => journal.drain())
   closeLater(() => realm.close())
+  closeLater(() => events.close())
   closeLater(() => dial.close())
   return {
     config: readConfig({}),
@@ -66,6 +69,7 @@ export async function brokerOn(
       log,
       metrics: createMetrics(),
       realm,
+      events,
       journal,
       signing,
       dial,

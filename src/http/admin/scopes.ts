@@ -23,6 +23,8 @@ const ScopeShown = z
     allow: z.array(z.string()),
     max_ttl: z.int().describe('The longest life of a capability, in seconds.'),
     calls_per_minute: z.int().nullable(),
+    approve: z.array(z.string()).describe('What needs an approval wherever it happens.'),
+    approvers: z.int().describe('How many operators have to approve what needs it.'),
     updated_at: z.iso.datetime(),
   })
   .openapi('Scope')
@@ -33,6 +35,8 @@ const ScopeGiven = z
     allow: z.array(z.string().max(264)).max(500),
     max_ttl: z.int().min(60).max(3_600).default(900),
     calls_per_minute: z.int().min(1).max(1_000_000).nullable().default(null),
+    approve: z.array(z.string().max(264)).max(500).default([]),
+    approvers: z.int().min(1).max(5).default(1),
   })
   .openapi('ScopeSetting')
 
@@ -91,6 +95,8 @@ export function scopeRoutes(ctx: Context) {
         allow: given.allow,
         maxTtl: given.max_ttl,
         callsPerMinute: given.calls_per_minute,
+        approve: given.approve,
+        approvers: given.approvers,
       })
       return c.json({ ...shown(row), warnings: warningsOf(ctx.realm.now(), row.allow) }, 200)
     })
@@ -108,6 +114,8 @@ function shown(row: ScopeRow): z.infer<typeof ScopeShown> {
     allow: row.allow,
     max_ttl: row.maxTtl,
     calls_per_minute: row.callsPerMinute,
+    approve: row.approve,
+    approvers: row.approvers,
     updated_at: row.updatedAt.toISOString(),
   }
 }

@@ -31,6 +31,8 @@ describe.each(stores)('on %s', (kind) => {
       allow: ['railway:Query.*'],
       max_ttl: 900,
       calls_per_minute: null,
+      approve: [],
+      approvers: 1,
       warnings: [],
     })
     await set('read', { allow: ['railway:@read'], max_ttl: 3_600, calls_per_minute: 30 })
@@ -39,6 +41,8 @@ describe.each(stores)('on %s', (kind) => {
       allow: ['railway:@read'],
       max_ttl: 3_600,
       calls_per_minute: 30,
+      approve: [],
+      approvers: 1,
     })
     const listed = await plane.call('GET', '/admin/scopes')
     expect(listed.json).toMatchObject({ scopes: [{ name: 'read', version: 2 }] })
