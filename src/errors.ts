@@ -24,7 +24,7 @@ export const codes = {
   },
   'invalid-client': { status: 401, title: 'The client did not prove who it is', retry: 'never' },
   'not-signed-in': { status: 401, title: 'No operator is signed in', retry: 'never' },
-  frozen: { status: 403, title: 'Frozen by an operator', retry: 'never' },
+  frozen: { status: 403, title: 'Frozen', retry: 'never' },
   forbidden: { status: 403, title: 'Your role does not allow this', retry: 'never' },
   'unknown-connection': { status: 403, title: 'No such connection', retry: 'never' },
   'malformed-request': { status: 400, title: 'The request cannot be read', retry: 'never' },

@@ -4,6 +4,7 @@ import { BrokerError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Capability } from '../policy/capability.ts'
 import type { Binding, Environment } from '../policy/environment.ts'
+import type { Freeze } from '../policy/freeze.ts'
 import type { Scope } from '../policy/scope.ts'
 import type { Store } from '../store/open.ts'
 import { type Compile, createLoader, readVersion } from './load.ts'
@@ -23,15 +24,6 @@ export type ConnectionPolicy = {
 }
 
 export type AgentPolicy = { name: string; scopes: ReadonlySet<string> }
-
-/** A stop that holds until an operator lifts it. `subject` as in the table: `agent:NAME`, …, `all`. */
-export type Freeze = {
-  id: string
-  subject: string
-  reason: string | null
-  createdBy: string
-  createdAt: Date
-}
 
 export type Snapshot = {
   version: number

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { type Context, perContext } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import type { Capability } from '../policy/capability.ts'
+import { freezeOn, frozen } from '../policy/freeze.ts'
 import { allow, deny, type Verdict } from '../policy/verdict.ts'
 import type { Snapshot } from '../realm/realm.ts'
 import { algorithm, Claims, capabilityOf, longestLife, tokenType } from './claims.ts'
@@ -64,7 +65,8 @@ export function standing(
       { hint: newCapability },
     )
   }
-  return allow
+  const freeze = freezeOn(snapshot.freezes, capability, connection)
+  return freeze === null ? allow : frozen(freeze)
 }
 
 const newCapability = 'Ask for a new one with POST /oauth/token.'
