@@ -9,6 +9,7 @@ import { completionCommand } from './commands/completion.ts'
 import { connectionCommands } from './commands/connection.ts'
 import { environmentCommands } from './commands/environment.ts'
 import { explainCommand } from './commands/explain.ts'
+import { freezeCommands } from './commands/freeze.ts'
 import { keyCommands } from './commands/key.ts'
 import { operatorCommands } from './commands/operator.ts'
 import { providerCommands } from './commands/provider.ts'
@@ -43,6 +44,7 @@ export function program(cli: Cli): Command {
     tokenCommand,
     explainCommand,
     capabilityCommands,
+    freezeCommands,
     operatorCommands,
     auditCommands,
     keyCommands,

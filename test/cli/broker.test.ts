@@ -82,6 +82,7 @@ describe('an operator', () => {
       store: 'embedded',
       public_url: broker.agentUrl,
       connections: [],
+      freezes: [],
     })
     expect(await done(['connection', 'list'])).toEqual([])
     const words = await valetkey(['connection', 'list'], { config })

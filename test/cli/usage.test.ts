@@ -35,6 +35,7 @@ test('every command has help that ends with an example of itself', async () => {
       ...verbs('scope', 'set', 'list', 'show', 'remove'),
       ...verbs('agent', 'add', 'list', 'show', 'grant', 'revoke', 'rotate', 'remove'),
       ...verbs('capability', 'list', 'revoke'),
+      ...verbs('freeze', 'add', 'list', 'lift'),
       ...verbs('operator', 'invite', 'list', 'remove'),
       ...verbs('audit', 'tail', 'search', 'export', 'verify'),
       ...verbs('key', 'list', 'rotate'),
@@ -54,6 +55,8 @@ test('a command line that cannot be used ends with 2 and says why on stderr alon
     [['agent', 'add', 'cursor', 'stray'], /too many arguments/],
     [['agent', 'add', '../scopes'], /A name is lower-case letters/],
     [['capability', 'revoke', 'a/b'], /An id is letters/],
+    [['freeze', 'add'], /Nothing is named to freeze/],
+    [['freeze', 'add', '--agent', 'a', '--all'], /A freeze is of one thing/],
     [['scope', 'set', 'a', '--environment', 'b'], /required option '--allow/],
     [
       ['scope', 'set', 'a', '--environment', 'b', '--allow', 'c:d', '--ttl', 'soon'],

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { type Cli, signedIn, told } from '../cli.ts'
 import { example } from '../example.ts'
 import { health } from './connection.ts'
+import { inWords } from './freeze.ts'
 
 export function statusCommand(program: Command, cli: Cli): void {
   const command = program
@@ -24,6 +25,16 @@ export function statusCommand(program: Command, cli: Cli): void {
           scopes: String(now.scopes),
           agents: String(now.agents),
         })
+        if (now.freezes.length > 0) {
+          page.line('')
+          page.table(now.freezes, {
+            FROZEN: (one) => inWords(one.subject),
+            BY: (one) => one.by,
+            SINCE: (one) => page.when(one.since),
+            FREEZE: (one) => one.id,
+            REASON: (one) => one.reason ?? undefined,
+          })
+        }
         if (now.connections.length === 0) return
         page.line('')
         page.table(now.connections, {

@@ -10,6 +10,7 @@ import { auditRoutes } from './audit.ts'
 import { capabilityRoutes } from './capabilities.ts'
 import { connectionRoutes } from './connections.ts'
 import { environmentRoutes } from './environments.ts'
+import { freezeRoutes } from './freezes.ts'
 import { keyRoutes } from './keys.ts'
 import { authenticated, bounded, identified, type OperatorEnv, sameOrigin } from './operator.ts'
 import { operatorRoutes } from './operators.ts'
@@ -39,6 +40,7 @@ export function adminRoutes(ctx: Context) {
     .route('/', scopeRoutes(ctx))
     .route('/', agentRoutes(ctx))
     .route('/', capabilityRoutes(ctx))
+    .route('/', freezeRoutes(ctx))
     .route('/', auditRoutes(ctx))
     .route('/', keyRoutes(ctx))
 }

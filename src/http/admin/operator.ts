@@ -101,6 +101,8 @@ export function sameOrigin(ctx: Pick<Context, 'consoleUrl'>): MiddlewareHandler<
 const openRoutes = new Set(['POST /admin/session'])
 /** A session ends itself whatever its role. */
 const anyRole = new Set(['DELETE /admin/session'])
+/** Stopping things is not for admins alone. */
+const approversToo = [/^POST \/admin\/freezes$/]
 
 /** Everything needs a session unless it is listed as open, and everything but reading needs an admin. */
 export function authenticated(ctx: Context): MiddlewareHandler<OperatorEnv> {
@@ -111,7 +113,10 @@ export function authenticated(ctx: Context): MiddlewareHandler<OperatorEnv> {
       c.set('operator', token === null ? null : await sessionFor(ctx, token))
       signedIn(c)
       const reads = c.req.method === 'GET' || c.req.method === 'HEAD'
-      if (!reads && !anyRole.has(route)) requireRole(c, 'admin')
+      if (!reads && !anyRole.has(route)) {
+        if (approversToo.some((one) => one.test(route))) requireRole(c, 'admin', 'approver')
+        else requireRole(c, 'admin')
+      }
     }
     await next()
   }

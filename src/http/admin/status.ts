@@ -4,6 +4,7 @@ import { storedHead } from '../../audit/export.ts'
 import type { Context } from '../../context.ts'
 import { isHealthy } from '../../vault/health.ts'
 import { version } from '../../version.ts'
+import { FreezeShown, freezeShown } from './freezes.ts'
 import { gives, operatorApp } from './operator.ts'
 
 const StatusShown = z
@@ -21,6 +22,7 @@ const StatusShown = z
     connections: z.array(
       z.object({ name: z.string(), provider: z.string(), healthy: z.boolean() }),
     ),
+    freezes: z.array(FreezeShown),
   })
   .openapi('Status')
 
@@ -48,6 +50,7 @@ export function statusRoutes(ctx: Context) {
         connections: [...policy.connections.values()]
           .map(({ name, provider }) => ({ name, provider, healthy: isHealthy(ctx, name) }))
           .sort((a, b) => (a.name < b.name ? -1 : 1)),
+        freezes: [...policy.freezes.values()].map(freezeShown),
       },
       200,
     )

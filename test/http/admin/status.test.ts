@@ -26,6 +26,7 @@ test('the status counts what there is', async () => {
     scopes: 0,
     agents: 0,
     connections: [],
+    freezes: [],
   })
   expect(headers.get('valetkey-request-id')).toMatch(/^req_/)
   expect(headers.get('cache-control')).toBe('no-store')

@@ -1,0 +1,98 @@
+/** Admin routes that stop things and let them go on. Stopping is for every admin and approver, and waits for nothing. */
+import { createRoute, z } from '@hono/zod-openapi'
+import { addFreeze, type FreezeRow, liftFreeze, listFreezes } from '../../approvals/freezes.ts'
+import type { Context } from '../../context.ts'
+import type { Freeze, FreezeSubject } from '../../policy/freeze.ts'
+import { editor, gives, operatorApp, requireRole, takes } from './operator.ts'
+
+const subjectForm = /^(all|(agent|environment|connection|scope):[a-z][a-z0-9-]{0,62})$/
+
+export const FreezeAsked = z
+  .strictObject({
+    subject: z
+      .string()
+      .regex(
+        subjectForm,
+        'it is agent:NAME, environment:NAME, connection:NAME, scope:NAME, or all',
+      ),
+    reason: z
+      .string()
+      .min(1)
+      .max(500)
+      .regex(/^\P{Cc}*$/u, 'it has to be one line')
+      .optional()
+      .describe('Shown to the agents that are refused.'),
+  })
+  .openapi('FreezeAsked')
+
+export const FreezeShown = z
+  .object({
+    id: z.string(),
+    subject: z.string(),
+    reason: z.string().nullable(),
+    by: z.string().describe('The operator, or valetkey for one that began by itself.'),
+    since: z.iso.datetime(),
+    lifted_at: z.iso.datetime().nullable(),
+  })
+  .openapi('Freeze')
+
+const add = createRoute({
+  method: 'post',
+  path: '/admin/freezes',
+  request: { body: takes(FreezeAsked) },
+  responses: { 201: gives(FreezeShown, 'Frozen; what was frozen before is shown as it is') },
+})
+
+const list = createRoute({
+  method: 'get',
+  path: '/admin/freezes',
+  request: {
+    query: z.strictObject({
+      all: z.enum(['true', 'false']).optional().describe('Also those that were lifted.'),
+    }),
+  },
+  responses: {
+    200: gives(z.object({ freezes: z.array(FreezeShown) }), 'The newest first, a thousand at most'),
+  },
+})
+
+const lift = createRoute({
+  method: 'delete',
+  path: '/admin/freezes/{id}',
+  request: { params: z.object({ id: z.string() }) },
+  responses: { 200: gives(FreezeShown, 'Lifted') },
+})
+
+export function freezeRoutes(ctx: Context) {
+  return operatorApp()
+    .openapi(add, async (c) => {
+      const { name } = requireRole(c, 'admin', 'approver')
+      const by = { name, request: c.get('requestId') }
+      return c.json(freezeShown(await addFreeze(ctx, by, asked(c.req.valid('json')))), 201)
+    })
+    .openapi(list, async (c) => {
+      const rows = await listFreezes(ctx, { all: c.req.valid('query').all === 'true' })
+      return c.json({ freezes: rows.map(freezeShown) }, 200)
+    })
+    .openapi(lift, async (c) => {
+      return c.json(freezeShown(await liftFreeze(ctx, editor(c), c.req.valid('param').id)), 200)
+    })
+}
+
+export function asked({ subject, reason }: z.infer<typeof FreezeAsked>) {
+  // The form that was demanded says no less than the type.
+  return { subject: subject as FreezeSubject, reason: reason ?? null }
+}
+
+export function freezeShown(
+  row: Freeze & Partial<Pick<FreezeRow, 'liftedAt'>>,
+): z.infer<typeof FreezeShown> {
+  return {
+    id: row.id,
+    subject: row.subject,
+    reason: row.reason,
+    by: row.createdBy,
+    since: row.createdAt.toISOString(),
+    lifted_at: row.liftedAt?.toISOString() ?? null,
+  }
+}
