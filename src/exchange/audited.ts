@@ -8,6 +8,8 @@ import { type Facts, outcomeEntry, refusalEntry } from './entry.ts'
 import type { Answer, Relayed } from './forward.ts'
 import type { ReadCall } from './judge.ts'
 import { withinLimits } from './limits.ts'
+import { countOutside } from './outside.ts'
+import { cutBy, whileStanding } from './under-way.ts'
 
 /** What the road has learned so far. Each step adds its part. */
 export type Noted = {
@@ -26,9 +28,12 @@ export async function audited(
   const noted = startNotes(incoming, target, capability)
   const label = labelOf(ctx, target.connection)
   try {
-    return await withinLimits(ctx, capability, () => road(noted))
+    const { connection } = target
+    const call = { capability, connection, cut: incoming.cut }
+    return await withinLimits(ctx, capability, () => whileStanding(ctx, call, () => road(noted)))
   } catch (error) {
     if (error instanceof BrokerError) {
+      countOutside(ctx, capability.agent, error)
       ctx.metrics.calls.inc({ connection: label, verdict: error.code })
       if (!noted.facts.sent) await ctx.journal.refuse(refusalEntry(noted.facts, error))
     }
@@ -70,6 +75,7 @@ function startNotes(incoming: Incoming, target: Target, capability: Capability):
 export async function concluded(
   ctx: Context,
   noted: Noted,
+  signal: AbortSignal,
   send: () => Promise<Relayed>,
 ): Promise<Answer> {
   const began = performance.now()
@@ -112,9 +118,15 @@ export async function concluded(
   }
   return {
     ...answer,
-    body: counted(body, (bytes, whole) =>
-      close({ outcome: whole ? outcome : 'unknown', status, bytes }),
-    ),
+    body: counted(body, (bytes, whole) => {
+      const cut = whole ? null : cutBy(signal)
+      close({
+        outcome: whole ? outcome : 'unknown',
+        status,
+        bytes,
+        ...(cut === null ? {} : { code: cut.code }),
+      })
+    }),
   }
 }
 

@@ -19,7 +19,18 @@ export async function authenticate(
     })
   }
   const capability = await verifyCapability(ctx, presentedCapability(incoming))
-  stillStanding(ctx, ctx.realm.now(), capability, connection)
+  const policy = ctx.realm.now()
+  const verdict = standing(policy, capability, connection, ctx.clock.now())
+  if (verdict.verdict === 'deny' && verdict.code === 'frozen') {
+    // What a frozen agent goes on trying is what whoever froze it wants to know.
+    const label = policy.connections.has(connection) ? connection : 'unknown'
+    ctx.metrics.calls.inc({ connection: label, verdict: verdict.code })
+    const { agent, environment, jti } = capability
+    const facts = { capability: jti, detail: verdict.detail }
+    const about = { request: incoming.id, agent, environment, connection }
+    await ctx.journal.refuse({ ...about, outcome: verdict.code, facts })
+  }
+  demand(verdict)
   return capability
 }
 

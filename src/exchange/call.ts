@@ -19,8 +19,9 @@ export type Incoming = {
   /** Reads the body, once, up to a bound. Throws `payload-too-large` beyond it and `malformed-request` if it breaks off. */
   body(limit: number): Promise<Uint8Array>
   address: string
-  /** Aborts when the caller has gone. */
+  /** Aborts when the caller has gone, and when the call is cut: then its reason is the refusal. */
   signal: AbortSignal
+  cut(why: BrokerError): void
 }
 
 /** Where the call is addressed. `segments` are decoded and follow the connection's name. */

@@ -91,7 +91,10 @@ export function createDial(): Dial {
   const send: Dial['send'] = async (request) => {
     const { connection, signal } = request
     const { pool, prefix } = wayTo(connection)
-    const leave = () => answering.cut(new Error('the caller has gone'))
+    const leave = () =>
+      answering.cut(
+        signal?.reason instanceof BrokerError ? signal.reason : new Error('the caller has gone'),
+      )
     const answering = receive(request.wholeBytes, () => {
       clearTimeout(deadline)
       signal?.removeEventListener('abort', leave)

@@ -41,6 +41,8 @@ export async function exchange(ctx: Context, incoming: Incoming): Promise<Answer
     })
     if (ready.kind === 'answer') return answerFromHere(ready.json)
 
-    return concluded(ctx, noted, () => forward(ctx, { ...ready, signal: incoming.signal }))
+    return concluded(ctx, noted, incoming.signal, () =>
+      forward(ctx, { ...ready, signal: incoming.signal }),
+    )
   })
 }

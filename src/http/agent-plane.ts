@@ -59,7 +59,7 @@ async function travel(
   let answer: Answer
   let verdict = 'allow'
   try {
-    answer = await road(ctx, incomingFrom(request, id, gone.signal, held, ctx.config.limits))
+    answer = await road(ctx, incomingFrom(request, id, gone, held, ctx.config.limits))
   } catch (error) {
     answer = refused(ctx, error, id, request.url ?? '')
     verdict = 'deny'
@@ -108,7 +108,7 @@ function refused(ctx: Context, error: unknown, id: string, target: string): Answ
 function incomingFrom(
   request: IncomingMessage,
   id: string,
-  signal: AbortSignal,
+  gone: AbortController,
   held: Held,
   limits: Limits,
 ): Incoming {
@@ -119,7 +119,8 @@ function incomingFrom(
     headers: pairs(request.rawHeaders, limits),
     body: (limit) => readBody(request, limit, held),
     address: request.socket.remoteAddress ?? 'unknown',
-    signal,
+    signal: gone.signal,
+    cut: (why) => gone.abort(why),
   }
 }
 

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { type Context, perContext } from '../context.ts'
 import { newId } from '../ids.ts'
 import { type Detail, detailsOf, wider } from '../policy/capability.ts'
+import { freezeOn, frozen } from '../policy/freeze.ts'
 import { writePattern } from '../policy/pattern.ts'
 import type { Scope } from '../policy/scope.ts'
 import type { AgentPolicy, Snapshot } from '../realm/realm.ts'
@@ -52,6 +53,7 @@ export async function mint(ctx: Context, request: MintRequest): Promise<Minted> 
   const environment = oneEnvironment(scopes)
   const details = narrowed(environment, detailsOf(scopes), request.details)
   const expiresIn = lifetime(scopes, request.ttl)
+  await demandUnfrozen(ctx, snapshot, { ...request, environment, details })
 
   const issuedAt = Math.floor(ctx.clock.now() / 1000)
   const claims: Claims = {
@@ -75,6 +77,28 @@ export async function mint(ctx: Context, request: MintRequest): Promise<Minted> 
     details: claims.authorization_details,
     jti: claims.jti,
   }
+}
+
+/** One that some connection would take is minted; one that could be used for nothing is not. */
+async function demandUnfrozen(
+  ctx: Context,
+  { freezes }: Snapshot,
+  wanted: MintRequest & { environment: string; details: readonly Detail[] },
+): Promise<void> {
+  const { environment, scopes, details, request } = wanted
+  const agent = wanted.agent.name
+  const stops = details.map(({ connection }) =>
+    freezeOn(freezes, { agent, environment, scopes }, connection),
+  )
+  const [stop = freezeOn(freezes, { agent, environment, scopes }, '')] = stops
+  if (stop === null || stops.includes(null)) return
+  const { code, detail, facts } = frozen(stop)
+  await ctx.journal.refuse({
+    ...(request === undefined ? {} : { request }),
+    ...{ agent, environment, outcome: code },
+    facts: { detail, scopes: [...scopes] },
+  })
+  throw new OauthError('access_denied', `${detail} ${facts.hint}`)
 }
 
 /** A scope that exists but is not granted reads the same as one that does not exist. */

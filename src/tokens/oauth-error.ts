@@ -6,6 +6,7 @@ const statuses = {
   invalid_grant: 400,
   invalid_scope: 400,
   unauthorized_client: 400,
+  access_denied: 400,
   unsupported_grant_type: 400,
   invalid_authorization_details: 400,
   temporarily_unavailable: 503,

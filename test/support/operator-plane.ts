@@ -84,6 +84,7 @@ async function contextOver(kind: StoreKind, log: Context['log']): Promise<Contex
       consoleUrl: null,
       tls: null,
       logLevel: 'trace',
+      freezeAfter: 20,
       limits,
     },
     publicUrl: 'http://localhost:8420',
