@@ -7,6 +7,7 @@ import { type Broker, startBroker } from '../../src/broker.ts'
 import { type Config, readConfig } from '../../src/config.ts'
 import { type SimulatedRailway, startSimulatedRailway } from '../../src/demo/railway/server.ts'
 import { createLog } from '../../src/log.ts'
+import type { Store } from '../../src/store/open.ts'
 import { closeLater } from './closing.ts'
 import { freshStore, type StoreKind } from './stores.ts'
 
@@ -60,7 +61,12 @@ export function realToken(): string {
 
 export async function front(
   kind: StoreKind = 'embedded',
-  options: { config?: (config: Config) => Config; railway?: SimulatedRailway } = {},
+  options: {
+    config?: (config: Config) => Config
+    railway?: SimulatedRailway
+    /** Else one of its own. */
+    store?: Store
+  } = {},
 ): Promise<Front> {
   const railway = options.railway ?? (await startSimulatedRailway({ token: realToken() }))
   const logged: string[] = []
@@ -70,7 +76,7 @@ export async function front(
     // The log only writes.
     out: { write: (line: string) => logged.push(line) } as unknown as NodeJS.WritableStream,
   })
-  const store = await freshStore(kind)
+  const store = options.store ?? (await freshStore(kind))
   const config = testConfig()
   const broker = await startBroker(options.config?.(config) ?? config, log, async () => ({
     ...store,
