@@ -88,6 +88,7 @@ const everywhere = new Set(['errors', 'ids'])
 /** These put the parts together. */
 const composers = new Set([
   'app',
+  'listen',
   'main',
   'context',
   'broker',
