@@ -1,20 +1,16 @@
 /** A running broker: opens everything once in order, serves, and closes in reverse. It never exits the process. */
-import { readFile } from 'node:fs/promises'
-import http, { type RequestListener, type Server } from 'node:http'
-import https from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { desc, eq } from 'drizzle-orm'
 import { createApp } from './app.ts'
 import { signCheckpoint } from './audit/checkpoint.ts'
 import { createJournal } from './audit/journal.ts'
 import { mayLagMs, watchClock } from './clock.ts'
-import type { Config, Limits } from './config.ts'
+import type { Config } from './config.ts'
 import type { Context } from './context.ts'
 import { createDial } from './exchange/dial.ts'
 import { settled } from './http/agent-plane.ts'
-import { refuseOnWire } from './http/wire-error.ts'
 import { enrolmentCode } from './identity/operators.ts'
+import { drainAll, listenOn, type Planes } from './listen.ts'
 import type { Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { providerNamed } from './providers/registry.ts'
@@ -35,6 +31,8 @@ export type Broker = {
   operatorUrl: string
   /** For the first operator; null once there is one. */
   enrolment: { code: Secret; expiresAt: Date } | null
+  /** Says why, when the database is gone for good: nothing will be served any more but refusals. */
+  lost: Promise<Error>
   /** Lets calls under way finish, writes what waits, closes. */
   stop(): Promise<void>
 }
@@ -46,17 +44,14 @@ export async function startBroker(
   config: Config,
   log: Logger,
   open: OpenStore = openStore,
+  planes?: Planes,
 ): Promise<Broker> {
-  const planes: Listening[] = []
+  const { agent, operator } = planes ?? (await listenOn(config))
   let ends: End[] = []
-  const close = () => endAll([...ends, () => drainAll(planes, config.limits.drainMs)], log)
+  const close = () =>
+    endAll([...ends, () => drainAll([agent, operator], config.limits.drainMs)], log)
   try {
-    const agent = await listen(config, config.agentPort)
-    planes.push(agent)
-    const operator = await listen(config, config.operatorPort)
-    planes.push(operator)
-
-    const { ctx, end } = await openContext(config, log, open, {
+    const { ctx, end, lost } = await openContext(config, log, open, {
       publicUrl: config.publicUrl ?? originOf(config, agent.port),
       consoleUrl: config.consoleUrl ?? originOf(config, operator.port),
     })
@@ -71,6 +66,7 @@ export async function startBroker(
       agentUrl: originOf(config, agent.port),
       operatorUrl: originOf(config, operator.port),
       enrolment: await enrolmentCode(ctx),
+      lost,
       stop: once(async () => {
         const [failed] = await close()
         if (failed !== undefined) throw new Error(`Stopped, but not in order: ${sentence(failed)}`)
@@ -119,7 +115,7 @@ export async function openContext(
   log: Logger,
   open: OpenStore,
   urls: { publicUrl: string; consoleUrl: string },
-): Promise<{ ctx: Context; end: End[] }> {
+): Promise<{ ctx: Context; end: End[]; lost: Promise<Error> }> {
   const end: End[] = []
   try {
     const store = await openNamed(config.store, open)
@@ -163,7 +159,7 @@ export async function openContext(
       signing,
       dial,
     }
-    return { ctx, end }
+    return { ctx, end, lost: store.lost ?? new Promise(() => {}) }
   } catch (error) {
     await endAll(end, log)
     throw error
@@ -222,104 +218,6 @@ async function refuseTurnedBack(store: Store, now: number): Promise<void> {
   throw new Error(
     `The clock says ${new Date(now).toISOString()}, but the last audit entry was written at ${last.at.toISOString()}: set the clock, then start again`,
   )
-}
-
-type Listening = { server: Server; port: number; serve(listener: RequestListener): void }
-
-/** Binds first, so that a port in use stops the start before anything is opened. Until it serves, it answers 503. */
-async function listen(config: Config, port: number): Promise<Listening> {
-  let serve: RequestListener = (_, response) => {
-    response.writeHead(503, { 'Retry-After': '1' }).end()
-  }
-  const server = await createServer(config, (request, response) => serve(request, response))
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(bindError(error, config.host, port)))
-    server.listen(port, config.host, resolve)
-  })
-  const { port: bound } = addressOf(server)
-  return {
-    server,
-    port: bound,
-    serve: (listener) => {
-      serve = listener
-    },
-  }
-}
-
-async function createServer(config: Config, listener: RequestListener): Promise<Server> {
-  const { limits, tls } = config
-  const options = serverOptions(limits)
-  if (tls === null) return hardened(http.createServer(options, listener))
-  const [cert, key] = await Promise.all([
-    readSetting('VALETKEY_TLS_CERT', tls.cert),
-    readSetting('VALETKEY_TLS_KEY', tls.key),
-  ])
-  try {
-    return hardened(https.createServer({ ...options, cert, key, minVersion: 'TLSv1.2' }, listener))
-  } catch (error) {
-    throw new Error(
-      `VALETKEY_TLS_CERT and VALETKEY_TLS_KEY do not make a TLS server (${sentence(error)}): give a certificate and its own key, both in PEM`,
-      { cause: error },
-    )
-  }
-}
-
-async function readSetting(name: string, path: string): Promise<Buffer> {
-  return readFile(path).catch((error: unknown) => {
-    throw new Error(`${name} cannot be read: ${sentence(error)}`, { cause: error })
-  })
-}
-
-function serverOptions(limits: Limits) {
-  return {
-    maxHeaderSize: limits.headerBytes,
-    headersTimeout: limits.requestMs,
-    requestTimeout: limits.requestMs,
-    connectionsCheckingInterval: 1_000,
-    keepAliveTimeout: 65_000,
-    insecureHTTPParser: false,
-    requireHostHeader: true,
-  }
-}
-
-function hardened(server: Server): Server {
-  // Node drops what is beyond this number without a word; the road counts for itself and refuses.
-  server.maxHeadersCount = 0
-  server.on('clientError', refuseOnWire)
-  return server
-}
-
-function addressOf(server: Server): AddressInfo {
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the listener has no port')
-  return address
-}
-
-function bindError(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  const detail =
-    error.code === 'EADDRINUSE'
-      ? `Port ${port} on ${host} is in use: stop what uses it, or choose another port`
-      : `Port ${port} on ${host} cannot be listened on (${error.code}): choose another VALETKEY_HOST or port`
-  return new Error(detail, { cause: error })
-}
-
-/** At once, so that a reader of one plane does not keep the other open. */
-async function drainAll(planes: readonly Listening[], drainMs: number): Promise<void> {
-  await Promise.all(planes.map(({ server }) => drain(server, drainMs)))
-}
-
-/** Stops accepting, lets what is under way finish, and cuts it when that takes too long. */
-async function drain(server: Server, drainMs: number): Promise<void> {
-  const closed = new Promise<void>((resolve) => {
-    server.close(() => resolve())
-  })
-  // Again and again: a connection that is kept alive becomes idle only when its call has ended.
-  server.closeIdleConnections()
-  const idle = setInterval(() => server.closeIdleConnections(), 50)
-  const cut = setTimeout(() => server.closeAllConnections(), drainMs)
-  await closed
-  clearInterval(idle)
-  clearTimeout(cut)
 }
 
 function originOf({ tls, host }: Config, port: number): string {

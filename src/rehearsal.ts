@@ -4,7 +4,8 @@ import { PGlite } from '@electric-sql/pglite'
 import { startBroker } from './broker.ts'
 import { readConfig } from './config.ts'
 import { createLog } from './log.ts'
-import { embeddedStore, startParams } from './store/embedded.ts'
+import { embeddedStore } from './store/embedded.ts'
+import { settings } from './store/engine.ts'
 import { migrate } from './store/migrate.ts'
 import type { Store } from './store/open.ts'
 
@@ -29,7 +30,7 @@ export async function startRehearsal(): Promise<Rehearsal> {
 }
 
 async function openInMemory(): Promise<Store> {
-  const store = embeddedStore(await PGlite.create({ startParams }))
+  const store = embeddedStore(await PGlite.create(settings))
   await migrate(store.db)
   return store
 }

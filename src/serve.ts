@@ -3,9 +3,11 @@ import { mkdir, open, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
-import { type Broker, startBroker } from './broker.ts'
+import type { Broker } from './broker.ts'
 import { type Config, readConfig } from './config.ts'
+import { listenOn } from './listen.ts'
 import { createLog } from './log.ts'
+import { beginStore } from './store/open.ts'
 
 /** Resolves when the broker has stopped. `overrides` are settings by the names of their variables. */
 export async function serve(overrides: Readonly<Record<string, string>> = {}): Promise<void> {
@@ -16,13 +18,29 @@ export async function serve(overrides: Readonly<Record<string, string>> = {}): P
     out: process.stderr,
   })
   const stopped = signalled()
-  const broker = await startBroker(config, log)
+  const planes = await listenOn(config)
+  const database = beginStore(config.store)
+  // Takes longer than everything else that a start does in this thread.
+  const { startBroker } = await import('./broker.ts')
+  const broker = await startBroker(config, log, database.store, planes).catch(async (error) => {
+    await database.drop()
+    throw error
+  })
   const tidy = await greet(config, broker).catch(async (error) => {
     await broker.stop()
     throw error
   })
-  const signal = await stopped
-  log.info({ signal }, 'stopping: calls under way may finish')
+  const why = await Promise.race([stopped, broker.lost])
+  if (why instanceof Error) {
+    // Whoever keeps it running starts it anew, which recovers the database; by itself it would only refuse.
+    log.fatal({ why: why.message }, 'stopping: the database is gone')
+    await broker
+      .stop()
+      .catch(() => {})
+      .finally(tidy)
+    throw new Error(`${why.message}. Start the broker again: what it acknowledged is on the disk`)
+  }
+  log.info({ signal: why }, 'stopping: calls under way may finish')
   await broker.stop().finally(tidy)
   log.info({}, 'stopped')
 }

@@ -30,7 +30,7 @@ export function group<T, R>(options: {
   function schedule(): void {
     if (flushing !== null || waiting.length === 0) return
     if (waiting.length >= maxItems) begin()
-    // A macrotask, since an embedded database runs on this thread: in a microtask each group would hold one item.
+    // A macrotask, for what is read from other connections in the same turn: in a microtask each group would hold one item.
     else timer ??= setTimeout(begin, gatherMs)
   }
 

@@ -1,6 +1,8 @@
 /** Opens the one database, PGlite in a directory or a PostgreSQL elsewhere; nothing outside this folder knows which. */
+import { resolve } from 'node:path'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import type { Config } from '../config.ts'
+import { holdDirectory } from './directory.ts'
 import type * as schema from './schema.ts'
 
 export type Db = PgDatabase<PgQueryResultHKT, typeof schema>
@@ -18,15 +20,48 @@ export type Store = {
   listen(channel: string, heard: (payload: string) => void): Promise<() => Promise<void>>
   /** The database's clock, ms since epoch. */
   now(): Promise<number>
+  /** Says why, when the database is gone for good: an embedded one that stopped. Any other may come back. */
+  lost?: Promise<Error>
   close(): Promise<void>
 }
 
 /** Opens, locks the directory (embedded only: nobody else does) and migrates. */
-export async function openStore(store: Config['store']): Promise<Store> {
-  if (store.kind === 'embedded') {
-    const { openEmbedded } = await import('./embedded.ts')
-    return openEmbedded(store.directory)
+export function openStore(where: Config['store']): Promise<Store> {
+  return beginStore(where).store()
+}
+
+export type Beginning = {
+  /** Once. */
+  store(): Promise<Store>
+  /** Closes what was begun, unless the store was asked for: then it is whoever asked who closes it. */
+  drop(): Promise<void>
+}
+
+/**
+ * An embedded database opens in a thread of its own, while the caller loads the rest of itself; it is migrated when the
+ * store is asked for. Of one elsewhere nothing is begun.
+ */
+export function beginStore(where: Config['store']): Beginning {
+  if (where.kind === 'postgres') {
+    const store = async () => (await import('./postgres.ts')).openPostgres(where.url)
+    return { store, drop: async () => {} }
   }
-  const { openPostgres } = await import('./postgres.ts')
-  return openPostgres(store.url)
+  const holding = holdDirectory(resolve(where.directory))
+  // Whoever asks for the store hears of it.
+  holding.catch(() => {})
+  let asked = false
+  return {
+    store: async () => {
+      asked = true
+      const { openHeld } = await import('./embedded.ts')
+      return openHeld(await holding)
+    },
+    drop: async () => {
+      if (asked) return
+      await holding.then(
+        ({ close }) => close(),
+        () => {},
+      )
+    },
+  }
 }

@@ -4,12 +4,13 @@ import { cp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MemoryFS, PGlite } from '@electric-sql/pglite'
 import { inject } from 'vitest'
-import { embeddedStore, openEmbedded, startParams } from '../../src/store/embedded.ts'
-import type { Store } from '../../src/store/open.ts'
+import { embeddedStore } from '../../src/store/embedded.ts'
+import { settings } from '../../src/store/engine.ts'
+import { openStore, type Store } from '../../src/store/open.ts'
 
 /** Without what nobody connects to or reads again, which is most of it. */
 export async function makeImage(directory: string): Promise<void> {
-  const store = await openEmbedded(directory)
+  const store = await openStore({ kind: 'embedded', directory })
   await store.run('select pg_switch_wal()', [])
   await store.run('checkpoint', [])
   const [log] = await store.run<{ name: string }>(
@@ -36,7 +37,7 @@ export async function copyImage(directory: string): Promise<void> {
 
 /** The same engine and settings, without the disk. */
 export async function storeInMemory(): Promise<Store> {
-  return embeddedStore(await PGlite.create({ fs: filled(), startParams }))
+  return embeddedStore(await PGlite.create({ fs: filled(), ...settings }))
 }
 
 type Files = { directories: string[]; files: [path: string, bytes: Uint8Array][] }

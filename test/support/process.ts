@@ -62,8 +62,8 @@ const bin = fileURLToPath(new URL('../../src/bin.js', import.meta.url))
 
 type Running = { child: ChildProcess; said: Ended; ended: Promise<Ended> }
 
-function run(env: Env): Running {
-  const child = spawn(process.execPath, [bin, 'serve'], {
+function run(env: Env, nodeFlags: readonly string[] = []): Running {
+  const child = spawn(process.execPath, [...nodeFlags, bin, 'serve'], {
     env: surroundings(env),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -87,8 +87,8 @@ function run(env: Env): Running {
 }
 
 /** Resolves when it says that it is ready. */
-export async function serve(env: Env): Promise<Served> {
-  const { child, said, ended } = run(env)
+export async function serve(env: Env, nodeFlags: readonly string[] = []): Promise<Served> {
+  const { child, said, ended } = run(env, nodeFlags)
   await new Promise<void>((resolve, reject) => {
     // The last line of either greeting.
     child.stdout?.on('data', () => /Sign in with:|Set-up mode/.test(said.stdout) && resolve())
