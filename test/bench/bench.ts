@@ -19,6 +19,7 @@ import {
   tokenRequest,
 } from './broker.ts'
 import { type Child, killAll } from './children.ts'
+import { freezeClaims } from './freeze.ts'
 import { startHaproxy } from './haproxy.ts'
 import { connections, load, type Request } from './load.ts'
 import { measure, type Row, rate, type Way } from './rows.ts'
@@ -115,6 +116,7 @@ async function bench(): Promise<void> {
       ...startClaims('on PGlite', embedded),
       ...commands,
       memoryClaim(onPostgres),
+      ...(await freezeClaims(folder, cluster)),
     ]),
   )
 }

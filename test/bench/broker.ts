@@ -83,8 +83,7 @@ const agentNames = Array.from({ length: 16 }, (_, index) => `agent-${index + 1}`
 export async function setUp(serving: Serving, upstream: Upstream): Promise<readonly Agent[]> {
   const code = await readFile(found(serving.said, /\(in the file (.+)\)/), 'utf8')
   const session = await signIn(serving, { code: code.trim() })
-  const admin = (method: string, path: string, body: unknown) =>
-    send(serving.operatorUrl + path, session, method, body)
+  const admin = asOperator(serving, session)
   await admin('POST', '/admin/connections', {
     name: 'railway',
     base_url: upstream.url,
@@ -120,6 +119,12 @@ export async function auditLength(serving: Serving, session: string): Promise<nu
   const { audit } = await send(`${serving.operatorUrl}/admin/status`, session, 'GET')
   // The route's own shape.
   return (audit as { seq: number }).seq
+}
+
+/** The operators' API of a broker. */
+export function asOperator({ operatorUrl }: Serving, session: string) {
+  return (method: string, path: string, body?: unknown) =>
+    send(operatorUrl + path, session, method, body)
 }
 
 async function send(
