@@ -322,6 +322,31 @@ describe('an agent', () => {
   })
 })
 
+describe('a freeze', () => {
+  test('is added with a reason, stands in the status, and is lifted', async () => {
+    const made = await done(['freeze', 'add', '--environment', 'staging', '--reason', 'to look'])
+    expect(made).toMatchObject({ subject: 'environment:staging', reason: 'to look', by: 'ada' })
+    expect(await done(['freeze', 'list'])).toEqual([made])
+    expect((await done(['status'])).freezes).toEqual([made])
+    const words = await valetkey(['status'], { config })
+    expect(words.stdout).toMatch(/FROZEN +BY +SINCE/)
+    expect(words.stdout).toContain('environment staging')
+    expect(await refused(['freeze', 'add', '--agent', 'nobody'])).toMatchObject({
+      detail: 'There is no agent nobody, so nothing was frozen.',
+    })
+    expect(await done(['freeze', 'lift', made.id])).toMatchObject({ id: made.id })
+    expect(await done(['freeze', 'list'])).toEqual([])
+    expect(await done(['freeze', 'list', '--all'])).toMatchObject([{ id: made.id }])
+  })
+
+  test('of everything is told in words that say how it ends', async () => {
+    const { stderr } = await valetkey(['freeze', 'add', '--all'], { config })
+    const [, id = ''] =
+      /Everything is frozen\. Lift it with: valetkey freeze lift (\S+)/.exec(stderr) ?? []
+    await done(['freeze', 'lift', id])
+  })
+})
+
 describe('the audit log', () => {
   test('is shown newest last by tail, one entry on each line, and newest first by search', async () => {
     const { stdout } = await run(['audit', 'tail', '--lines', '3'])

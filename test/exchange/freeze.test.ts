@@ -1,7 +1,7 @@
 /** What is frozen passes nothing, and says who froze it and why; what is not goes on. */
 import { describe, expect, it } from 'vitest'
 import { ids } from '../../src/demo/railway/world.ts'
-import { type Answer, expectOk, type Front, field, front } from '../support/broker.ts'
+import { type Answer, expectOk, type Front, field, front, send } from '../support/broker.ts'
 import { stores } from '../support/stores.ts'
 
 const read = 'query($id: String!) { environment(id: $id) { name } }'
@@ -137,6 +137,36 @@ describe.each(stores)('on %s', async (kind) => {
       expect.objectContaining({ id: ids[0], lifted_at: expect.stringMatching(/^20.*Z$/) }),
     )
     expect(at.broker.ctx.realm.now().version).toBeLessThanOrEqual(version + 4)
+  })
+
+  it('an approver may freeze and not lift, and an auditor neither', async () => {
+    const as = async (role: string, name: string) => {
+      const { code } = expectOk(
+        await at.admin('POST', '/admin/operators/invitations', { role }),
+      ).json
+      const proof = { code, name, passphrase: 'correct horse battery staple' }
+      const token = field(expectOk(await at.admin('POST', '/admin/session', proof)), 'token')
+      return (method: string, path: string, body?: unknown) =>
+        send(at.broker.operatorUrl + path, {
+          method,
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        })
+    }
+    const approver = await as('approver', 'april')
+    const auditor = await as('auditor', 'otto')
+    const refused = await auditor('POST', '/admin/freezes', { subject: 'all' })
+    expect(refused.json).toMatchObject({ code: 'forbidden' })
+    const made = await approver('POST', '/admin/freezes', { subject: 'all' })
+    expect(made.json).toMatchObject({ subject: 'all', by: 'april' })
+    const id = field(expectOk(made), 'id')
+    for (const one of [approver, auditor]) {
+      expect((await one('DELETE', `/admin/freezes/${id}`)).json).toMatchObject({
+        code: 'forbidden',
+      })
+    }
+    expect(await statuses()).toEqual([403, 403, 403])
+    await lift(at, id)
   })
 
   it('a misspelled name freezes nothing and says so', async () => {
