@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 import type { PGlite } from '@electric-sql/pglite'
 import { openDirectory } from './engine.ts'
+import { type Carry, statements } from './statement.ts'
 
 export type Question =
   | { do: 'open'; directory: string }
@@ -33,6 +34,7 @@ const tell = (told: Told) => port.postMessage(told)
 const nothing: Result = { rows: [] }
 const listening = new Map<number, () => Promise<void>>()
 let pglite: PGlite | undefined
+let carry: Carry | undefined
 let last: Promise<void> = Promise.resolve()
 
 port.on('message', (ask: Ask) => {
@@ -52,15 +54,14 @@ async function answer({ id, question }: Ask): Promise<void> {
 async function carryOut(id: number, question: Question): Promise<Result> {
   if (question.do === 'open') {
     pglite = await openDirectory(question.directory)
+    carry = statements(pglite)
     return nothing
   }
-  if (pglite === undefined) throw new Error('The database has not been opened')
+  if (pglite === undefined || carry === undefined)
+    throw new Error('The database has not been opened')
   switch (question.do) {
-    case 'query': {
-      const { text, params, rowMode } = question
-      const { rows, command } = await pglite.query(text, params, { rowMode })
-      return { rows, command }
-    }
+    case 'query':
+      return carry(question.text, question.params, question.rowMode)
     case 'listen': {
       const heard = (payload: string) => tell({ listening: id, payload })
       listening.set(id, await pglite.listen(question.channel, heard))

@@ -63,6 +63,36 @@ test('an error of the database keeps its code, its constraint and its words', as
   expect(await run('select 1 as one', [])).toEqual([{ one: 1 }])
 })
 
+test('gives and takes the values that every store does, as often as it is asked', async () => {
+  const { run } = await open()
+  const quoted = ['a', 'b,"c\\', '', 'null', null, '{}']
+  for (let turn = 0; turn < 8; turn++) {
+    const [row] = await run(
+      `select $1::bigint as seq, $2::text as text, $3::boolean as yes, $4::jsonb as json, $5::int as n, $6::text[] as many,
+        (select sum(x) from unnest($7::bigint[]) as x)::bigint as sum, null as nothing, $8::text as missing,
+        '2026-01-02T03:04:05Z'::timestamptz at time zone 'UTC' as at, $9::float8 as real`,
+      [12, 'ü\n$1', turn % 2 === 0, '{"a":[1]}', 5, quoted, [1, 2], null, 0.1],
+    )
+    expect(row).toEqual({
+      ...{ seq: 12, text: 'ü\n$1', yes: turn % 2 === 0, json: { a: [1] }, n: 5, many: quoted },
+      ...{ sum: 3, nothing: null, missing: null, at: '2026-01-02 03:04:05', real: 0.1 },
+    })
+  }
+})
+
+test('a statement that was refused is carried out when it can be, and one that varies is not kept for ever', async () => {
+  const { run } = await open()
+  await expect(run('select * from later', [])).rejects.toMatchObject({ code: '42P01' })
+  await expect(run('select $1::int as n', ['x'])).rejects.toMatchObject({ code: '22P02' })
+  await run('create table later (n int)', [])
+  expect(await run('select * from later', [])).toEqual([])
+  expect(await run('select $1::int as n', [2])).toEqual([{ n: 2 }])
+  for (let n = 0; n < 400; n++) await run(`select ${n} as n`, [])
+  const [kept] = await run<{ n: number }>('select count(*) as n from pg_prepared_statements', [])
+  expect(kept?.n).toBeGreaterThan(100)
+  expect(kept?.n).toBeLessThan(300)
+})
+
 test('nothing runs between the statements of a transaction, and all runs in the order of the calls', async () => {
   const { db, run } = await open()
   const seen: string[] = []
