@@ -19,6 +19,8 @@ declare module 'vitest' {
     compiled: string
     /** Folder for everything that leaves a broker in a test; searched for the marker at the end. */
     output: string
+    /** Where the browser is unpacked, by the first file that wants one. */
+    chromium: string
     /** In every real credential that a test gives a broker. */
     marker: string
   }
@@ -36,6 +38,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   await mkdir(output)
   project.provide('output', output)
   project.provide('compiled', join(folder, 'compiled'))
+  project.provide('chromium', join(folder, 'chromium'))
   project.provide('marker', marker)
   project.provide('image', join(folder, 'image'))
 
