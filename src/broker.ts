@@ -9,7 +9,7 @@ import type { Config } from './config.ts'
 import type { Context } from './context.ts'
 import { createDial } from './exchange/dial.ts'
 import { settled } from './http/agent-plane.ts'
-import { enrolmentCode } from './identity/operators.ts'
+import { type EnrolmentCode, enrolmentCode } from './identity/operators.ts'
 import { drainAll, listenOn, type Planes } from './listen.ts'
 import type { Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -18,7 +18,6 @@ import { watchRealm } from './realm/realm.ts'
 import { assertOpens, sealCheckRow } from './seal/check.ts'
 import { createKeyring, type Keyring } from './seal/keyring.ts'
 import { readMasterKeys } from './seal/master-key.ts'
-import type { Secret } from './seal/secret.ts'
 import { watchEvents } from './store/events.ts'
 import { openStore, type Store } from './store/open.ts'
 import { auditEntries, sealCheck } from './store/schema.ts'
@@ -29,8 +28,8 @@ export type Broker = {
   ctx: Context
   agentUrl: string
   operatorUrl: string
-  /** For the first operator; null once there is one. */
-  enrolment: { code: Secret; expiresAt: Date } | null
+  /** For the first operator, or the first passkey; null once there is one. */
+  enrolment: EnrolmentCode | null
   /** Says why, when the database is gone for good: nothing will be served any more but refusals. */
   lost: Promise<Error>
   /** Lets calls under way finish, writes what waits, closes. */

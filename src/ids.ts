@@ -12,7 +12,7 @@ export const Name = z
 export type Name = z.infer<typeof Name>
 
 /** A random identifier with a prefix that says what it names, 122 bits, sortable by nothing on purpose. */
-export function newId(prefix: 'cap' | 'ses' | 'sec' | 'bnd' | 'frz'): string {
+export function newId(prefix: 'cap' | 'ses' | 'sec' | 'bnd' | 'frz' | 'apr' | 'chg' | 'rec'): string {
   return `${prefix}_${randomUUID().replaceAll('-', '')}`
 }
 

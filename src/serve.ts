@@ -79,6 +79,21 @@ async function greet(config: Config, broker: Broker): Promise<() => Promise<void
     return async () => {}
   }
   const { code, tidy } = await handOver(config, broker.enrolment.code.reveal())
+  const console = `${broker.ctx.consoleUrl}/console/enrol`
+  if (!broker.enrolment.first) {
+    print([
+      ...lines,
+      '',
+      '  Sign in with:  npx valetkey login',
+      '',
+      '  Set-up mode: nothing passes but reads and writes until an admin enrols a passkey,',
+      `  at ${console}, with this one-time code, good for ten minutes:`,
+      '',
+      `      ${bold(code)}`,
+      '',
+    ])
+    return tidy
+  }
   print([
     ...lines,
     '',
@@ -93,7 +108,8 @@ async function greet(config: Config, broker: Broker): Promise<() => Promise<void
     '      npx valetkey connection add railway',
     '      npx valetkey environment add staging',
     '',
-    '  Set-up mode: until a passkey exists, nothing passes but reads and writes.',
+    '  Set-up mode: nothing passes but reads and writes until you enrol a passkey, with the',
+    `  same code, at ${console}`,
     '',
   ])
   return tidy

@@ -10,7 +10,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   policy: [],
   seal: [],
   store: ['policy', 'type:config'],
-  identity: ['store', 'seal', 'policy', 'context', 'realm'],
+  identity: ['store', 'seal', 'policy', 'context', 'realm', 'audit'],
   realm: ['store', 'seal', 'policy', 'context', 'type:providers', 'type:audit', 'type:log'],
   tokens: ['store', 'seal', 'policy', 'context', 'identity', 'realm', 'type:audit'],
   vault: ['store', 'seal', 'policy', 'context', 'realm', 'type:providers'],

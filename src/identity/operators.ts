@@ -9,10 +9,13 @@ import { type Secret, secret } from '../seal/secret.ts'
 import type { Tx } from '../store/open.ts'
 import { enrolments, operators, sessions } from '../store/schema.ts'
 import { fitsAny, hashSecret } from './argon2.ts'
+import { hasPasskey } from './passkeys.ts'
 import { countTries } from './tries.ts'
 
 export const roles = ['admin', 'approver', 'auditor'] as const
 export type Role = (typeof roles)[number]
+
+export type SessionKind = 'cli' | 'console'
 
 export type Operator = { name: string; role: Role; session: string }
 
@@ -27,11 +30,11 @@ const firstCodeLife = 10 * minute
 /** An invitation has to reach somebody. */
 const invitationLife = 24 * hour
 const sessionLife = 8 * hour
-const idleLife = hour
+const idleLife: Record<SessionKind, number> = { cli: hour, console: hour / 2 }
 /** Not every request moves the idle limit, or reading would be writing. */
 const touchAfter = minute
 
-const tries = perContext((ctx) => countTries(ctx.clock))
+export const tries = perContext((ctx) => countTries(ctx.clock))
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
@@ -44,21 +47,28 @@ function newCode(): { code: string; codeHash: string } {
 }
 
 /** How people type it: any case, with or without the hyphens. Null for what cannot be a code. */
-function codeHashOf(typed: string): string | null {
+export function codeHashOf(typed: string): string | null {
   const bare = typed.slice(0, 100).replace(/[\s-]/g, '').toUpperCase()
   return /^[0-9A-F]{32}$/.test(bare) ? sha256(bare) : null
 }
 
-/** A code that makes the first operator, or null when there is one already. */
+export type EnrolmentCode = {
+  code: Secret
+  expiresAt: Date
+  /** Whether it makes the first operator; else it gives the first passkey to one who is there. */
+  first: boolean
+}
+
+/** What whoever starts the broker may begin with, until there has been a passkey. */
 export async function enrolmentCode(
-  ctx: Pick<Context, 'db' | 'clock'>,
-): Promise<{ code: Secret; expiresAt: Date } | null> {
+  ctx: Pick<Context, 'db' | 'clock' | 'realm'>,
+): Promise<EnrolmentCode | null> {
+  if (ctx.realm.now().guarded) return null
   const [anybody] = await ctx.db.select({ name: operators.name }).from(operators).limit(1)
-  if (anybody !== undefined) return null
   const { code, codeHash } = newCode()
   const expiresAt = new Date(ctx.clock.now() + firstCodeLife)
   await ctx.db.insert(enrolments).values({ codeHash, role: 'admin', createdBy: null, expiresAt })
-  return { code: secret(code), expiresAt }
+  return { code: secret(code), expiresAt, first: anybody === undefined }
 }
 
 export async function invite(
@@ -93,7 +103,7 @@ export async function enrol(
   const hashed = await hashSecret(passphrase)
   const by = { name, ...(request === undefined ? {} : { request }) }
   const role = await edit(ctx, changeBy(by, 'operator.enrol', {}), async (tx, note) => {
-    const granted = await spendCode(tx, codeHash, ctx.clock.now())
+    const granted = await spendCode(tx, codeHash, name, ctx.clock.now())
     note({ operator: name, role: granted })
     const createdAt = new Date(ctx.clock.now())
     const added = await tx
@@ -140,15 +150,16 @@ function unspent(codeHash: string, now: number) {
   return and(
     eq(enrolments.codeHash, codeHash),
     isNull(enrolments.usedAt),
+    isNull(enrolments.passkeyAt),
     gt(enrolments.expiresAt, new Date(now)),
   )
 }
 
 /** One conditional update, so that of two who try at once one finds it spent. */
-async function spendCode(tx: Tx, codeHash: string, now: number): Promise<Role> {
+async function spendCode(tx: Tx, codeHash: string, name: string, now: number): Promise<Role> {
   const [spent] = await tx
     .update(enrolments)
-    .set({ usedAt: new Date(now) })
+    .set({ usedAt: new Date(now), operator: name })
     .where(unspent(codeHash, now))
     .returning({ role: enrolments.role, createdBy: enrolments.createdBy })
   if (spent === undefined) throw badCode()
@@ -160,7 +171,7 @@ async function spendCode(tx: Tx, codeHash: string, now: number): Promise<Role> {
   return spent.role
 }
 
-function badCode(): BrokerError {
+export function badCode(): BrokerError {
   return new BrokerError('not-signed-in', 'This code is wrong, was used, or has expired.', {
     hint: 'Without any operator yet, restart the broker for a new code; else ask an admin for an invitation.',
   })
@@ -183,14 +194,20 @@ export async function signIn(
     })
   }
   attempt.succeeded()
+  if (await hasPasskey(ctx, name)) {
+    throw new BrokerError('forbidden', `${name} has a passkey, so a passphrase signs nobody in.`, {
+      hint: 'Run: valetkey login --name, and nothing on stdin; it shows a code to confirm in the console.',
+    })
+  }
   return startSession(ctx, row, claimed.request)
 }
 
 /** The audit entry is durable before the token is handed out; a session whose entry failed is known to nobody. */
-async function startSession(
+export async function startSession(
   ctx: Context,
   operator: { name: string; role: Role },
   request: string | undefined,
+  { kind, passkey }: { kind: SessionKind; passkey: string | null } = { kind: 'cli', passkey: null },
 ): Promise<SignedIn> {
   const token = randomSecret('vko_')
   const now = ctx.clock.now()
@@ -203,21 +220,33 @@ async function startSession(
     createdAt: new Date(now),
     lastUsedAt: new Date(now),
     expiresAt,
+    kind,
+    passkey,
   })
   await ctx.journal.append({
     kind: 'sign-in',
     operator: operator.name,
     ...(request === undefined ? {} : { request }),
     outcome: 'ok',
-    facts: { session: id, role: operator.role, expires_at: expiresAt.toISOString() },
+    facts: {
+      session: id,
+      for: kind,
+      role: operator.role,
+      expires_at: expiresAt.toISOString(),
+      ...(passkey === null ? {} : { passkey }),
+    },
   })
   return { token: secret(token), operator: operator.name, role: operator.role, expiresAt }
 }
 
-/** Who holds this session, or null: eight hours after signing in, or one without a request, it is over. */
+/**
+ * Who holds this session, or null: eight hours after signing in, or one without a request, it is over; in the console
+ * half an hour. A session of one kind is none of the other.
+ */
 export async function sessionFor(
   ctx: Pick<Context, 'db' | 'clock'>,
   token: string,
+  kind: SessionKind = 'cli',
 ): Promise<Operator | null> {
   if (!/^vko_[A-Za-z0-9_-]{43}$/.test(token)) return null
   const now = ctx.clock.now()
@@ -225,10 +254,16 @@ export async function sessionFor(
     .select({ session: sessions, role: operators.role })
     .from(sessions)
     .innerJoin(operators, eq(operators.name, sessions.operator))
-    .where(and(eq(sessions.tokenHash, sha256(token)), gt(sessions.expiresAt, new Date(now))))
+    .where(
+      and(
+        eq(sessions.tokenHash, sha256(token)),
+        eq(sessions.kind, kind),
+        gt(sessions.expiresAt, new Date(now)),
+      ),
+    )
   if (row === undefined) return null
   const { id, operator, lastUsedAt } = row.session
-  if (lastUsedAt.getTime() + idleLife <= now) return null
+  if (lastUsedAt.getTime() + idleLife[kind] <= now) return null
   if (lastUsedAt.getTime() + touchAfter <= now) await touch(ctx, id, now)
   return { name: operator, role: row.role, session: id }
 }
@@ -270,7 +305,7 @@ export async function listOperators(ctx: Pick<Context, 'db' | 'clock'>): Promise
   const alive = and(
     eq(sessions.operator, operators.name),
     gt(sessions.expiresAt, new Date(now)),
-    gt(sessions.lastUsedAt, new Date(now - idleLife)),
+    gt(sessions.lastUsedAt, new Date(now - idleLife.cli)),
   )
   return ctx.db
     .select({
