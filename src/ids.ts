@@ -11,8 +11,16 @@ export const Name = z
   )
 export type Name = z.infer<typeof Name>
 
+/** What the broker does by itself is written down under its own name. */
+export const OperatorName = Name.refine(
+  (name) => name !== 'valetkey',
+  'valetkey is the broker’s own name',
+)
+
 /** A random identifier with a prefix that says what it names, 122 bits, sortable by nothing on purpose. */
-export function newId(prefix: 'cap' | 'ses' | 'sec' | 'bnd' | 'frz' | 'apr' | 'chg' | 'rec'): string {
+export function newId(
+  prefix: 'cap' | 'ses' | 'sec' | 'bnd' | 'frz' | 'apr' | 'chg' | 'rec',
+): string {
   return `${prefix}_${randomUUID().replaceAll('-', '')}`
 }
 

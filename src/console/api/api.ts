@@ -6,6 +6,7 @@ import { bounded } from '../../http/admin/operator.ts'
 import { refusal } from '../../http/problem.ts'
 import { newRequestId } from '../../ids.ts'
 import { entryRoutes } from './entry.ts'
+import { freezeRoutes } from './freezes.ts'
 import { passkeyRoutes } from './passkeys.ts'
 import { type ConsoleEnv, consoleSession, ownPage } from './session.ts'
 
@@ -24,7 +25,10 @@ export function consoleApi(ctx: Context) {
     if (error instanceof BrokerError) await written(ctx, c, error)
     return refusal(error, c.get('requestId') ?? newRequestId(), ctx.log)
   })
-  return app.route('/', entryRoutes(ctx)).route('/', passkeyRoutes(ctx))
+  return app
+    .route('/', entryRoutes(ctx))
+    .route('/', passkeyRoutes(ctx))
+    .route('/', freezeRoutes(ctx))
 }
 
 /** A try that was refused is worth knowing of: the same few reasons are counted, so that nobody fills the log. */

@@ -7,7 +7,7 @@ import { enrolmentOptions, enrolPasskey } from '../../identity/enrolment.ts'
 import { type SignedIn, signOut } from '../../identity/operators.ts'
 import { beginRecovery, recoveryOptions, signInWithPasskey } from '../../identity/own-passkeys.ts'
 import { Assertion, assertionOptions, Registration } from '../../identity/passkeys.ts'
-import { Name } from '../../ids.ts'
+import { OperatorName } from '../../ids.ts'
 import { bodyOf, type ConsoleEnv, consoleOperator, giveCookie, takeCookie } from './session.ts'
 
 export const Label = z
@@ -17,7 +17,7 @@ export const Label = z
   .max(60)
   .regex(/^[^\p{Cc}\p{Cf}]+$/u, 'a label has no control characters')
 
-const Code = z.object({ code: z.string().max(100), name: Name })
+const Code = z.object({ code: z.string().max(100), name: OperatorName })
 const NewKey = z.object({ label: Label, response: Registration })
 
 export function entryRoutes(ctx: Context) {

@@ -2,13 +2,13 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from '../../context.ts'
 import { enrol, roles, sessionEnd, signIn, signOut } from '../../identity/operators.ts'
-import { Name } from '../../ids.ts'
+import { OperatorName } from '../../ids.ts'
 import { peerAddress } from '../address.ts'
 import { gives, operatorApp, signedIn, takes } from './operator.ts'
 
 const Proof = z
   .strictObject({
-    name: Name,
+    name: OperatorName,
     passphrase: z.string().min(1).max(1_000),
     code: z.string().max(100).optional().describe('The one-time code, to enrol with.'),
   })
