@@ -2,7 +2,7 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
-import { consoleApi } from './console/api/api.ts'
+import { consoleRoutes } from './console/console.ts'
 import type { Context } from './context.ts'
 import { adminDocument, adminRoutes } from './http/admin/admin.ts'
 import { agentPlane } from './http/agent-plane.ts'
@@ -36,7 +36,7 @@ function operatorPlane(ctx: Context) {
   const admin = adminRoutes(ctx) //            /admin/*
   const document = adminDocument(admin)
   admin.route('/', readiness(ctx)) //          /readyz
-  admin.route('/', consoleApi(ctx)) //         /console/api/*
+  admin.route('/', consoleRoutes(ctx)) //      /console/*
   admin.get('/openapi.json', (c) => c.json(document))
   admin.get('/metrics', async (c) => {
     const { registry } = ctx.metrics

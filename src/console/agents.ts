@@ -1,0 +1,56 @@
+/** Who may ask for what: agents and the capabilities that they hold. Secrets are nowhere to be shown. */
+import { Hono } from 'hono'
+import { html } from 'hono/html'
+import type { Context } from '../context.ts'
+import { listAgents } from '../identity/agents.ts'
+import { listCapabilities } from '../tokens/revoke.ts'
+import type { ConsoleEnv } from './api/session.ts'
+import { nothing, page, table, time, visible } from './page.ts'
+
+export function agentPages(ctx: Context) {
+  const app = new Hono<ConsoleEnv>()
+  app.get('/console/agents', async (c) => {
+    const agents = await listAgents(ctx)
+    const capabilities = await listCapabilities(ctx, {})
+    const { freezes } = ctx.realm.now()
+    return page(ctx, c, {
+      title: 'Agents',
+      at: '/console/agents',
+      body: html`<h1>Agents</h1>
+${
+  agents.length === 0
+    ? nothing('None yet: valetkey agent add NAME --scope SCOPE')
+    : table(
+        ['Name', 'Scopes', 'Secrets', 'Added', ''],
+        agents.map((agent) => [
+          html`<a href="/console/audit?agent=${agent.name}">${agent.name}</a>`,
+          agent.scopes.length === 0
+            ? html`<span class="soft">none</span>`
+            : agent.scopes.join(', '),
+          agent.secrets.length,
+          time(agent.createdAt),
+          freezes.has(`agent:${agent.name}`)
+            ? html`<span class="tag bad">frozen</span>`
+            : html`<a href="/console/freezes?subject=agent:${agent.name}">Freeze</a>`,
+        ]),
+      )
+}
+<h2>Capabilities that are alive</h2>
+${
+  capabilities.length === 0
+    ? nothing('No agent holds one now.')
+    : table(
+        ['Agent', 'Environment', 'Scopes', 'Until', 'Its own reason'],
+        capabilities.map((one) => [
+          one.agent,
+          one.environment,
+          one.scopes.join(', '),
+          time(one.expiresAt),
+          one.reason === null ? '' : html`<span class="claim"><q>${visible(one.reason)}</q></span>`,
+        ]),
+      )
+}`,
+    })
+  })
+  return app
+}
