@@ -181,7 +181,12 @@ async function unpack(folder: string): Promise<Unpacked> {
   })
   const executablePath = stdout.trim()
   await writeFile(join(folder, 'fonts.conf'), fontsIn(folder))
-  const env = surroundings({ HOME: folder, FONTCONFIG_FILE: join(folder, 'fonts.conf') })
+  const env = surroundings({
+    HOME: folder,
+    // It leaves things there, whatever way it is closed.
+    TMPDIR: folder,
+    FONTCONFIG_FILE: join(folder, 'fonts.conf'),
+  })
   const runs = await run(executablePath, ['--version'], { env }).then(
     () => true,
     () => false,

@@ -1,0 +1,185 @@
+/** The console as an operator uses it, in a real browser with a passkey: what it shows, what it does, and that nobody is kept out. */
+import { describe, expect, it } from 'vitest'
+import { ids } from '../../src/demo/railway/world.ts'
+import { front } from '../support/broker.ts'
+import { desktop, faultsOf, phone, type Theme, visitor } from '../support/browser.ts'
+
+const read = 'query($id: String!) { environment(id: $id) { name } }'
+const staging = { id: ids.environments.staging }
+
+describe('an operator', async () => {
+  const at = await front()
+  const base = at.broker.ctx.consoleUrl
+  const code = at.broker.enrolment?.code.reveal() ?? ''
+  const me = await visitor()
+  const { page } = me
+  const text = (selector: string) => page.locator(selector).innerText()
+  const token = await at.capability()
+
+  it('is sent to the door, whatever page they ask for, and a session of the CLI opens nothing', async () => {
+    await page.goto(`${base}/console/audit?agent=cursor`)
+    expect(page.url()).toBe(`${base}/console/sign-in?next=%2Fconsole%2Faudit%3Fagent%3Dcursor`)
+    expect(await text('body')).not.toContain('cursor')
+    const answer = await at.admin('GET', '/console/agents')
+    expect(answer.text).not.toContain('cursor')
+    expect(me.complaints()).toEqual([])
+  })
+
+  it('enrols a passkey with the code of the start; recovery codes are shown once, and set-up mode ends', async () => {
+    await page.goto(`${base}/console/enrol`)
+    await page.fill('[name=name]', 'ada')
+    await page.fill('[name=code]', code.toLowerCase())
+    await page.fill('[name=label]', 'This laptop')
+    await page.click('text=Make the passkey')
+    await page.waitForSelector('[data-codes]:not([hidden])')
+    expect(await page.locator('.codes li').count()).toBe(10)
+    const codes = await page.locator('.codes li').allInnerTexts()
+    expect(await me.authenticator.count()).toBe(1)
+    expect(at.broker.ctx.realm.now().guarded).toBe(true)
+    await page.click('text=Go on to the console')
+    await page.waitForURL(`${base}/console`)
+    expect(await text('.who')).toContain('ada')
+    expect(await text('body')).not.toContain('Set-up mode')
+    await page.goto(`${base}/console/operators`)
+    expect(await text('main')).toContain('This laptop')
+    for (const one of codes) expect(await page.content()).not.toContain(one)
+    expect(me.complaints()).toEqual([])
+  })
+
+  it('signs out, and is not let in by an authenticator that does not know who is there', async () => {
+    await page.click('text=Sign out')
+    await page.waitForURL(`${base}/console/sign-in`)
+    await me.authenticator.setVerified(false)
+    await page.click('text=Use a passkey')
+    await page.locator('.said', { hasText: 'Nothing was done' }).waitFor()
+    await page.goto(`${base}/console/agents`)
+    expect(page.url()).toContain('/console/sign-in')
+    await me.authenticator.setVerified(true)
+    expect(me.complaints()).toEqual([])
+  })
+
+  it('signs in with the passkey and the keyboard alone, to the page that was asked for', async () => {
+    await page.goto(`${base}/console/freezes`)
+    for (let presses = 0; presses < 10; presses += 1) {
+      await page.keyboard.press('Tab')
+      if ((await text(':focus')) === 'Use a passkey') break
+    }
+    await page.keyboard.press('Enter')
+    await page.waitForURL(`${base}/console/freezes`)
+    expect(await text('.who')).toContain('ada')
+    expect(me.complaints()).toEqual([])
+  })
+
+  it('sees what an agent does as it happens, without asking again', async () => {
+    await page.goto(`${base}/console`)
+    const rows = page.locator('#feed tbody tr')
+    await rows.first().waitFor()
+    expect(await text('#feed')).not.toContain('Query.environment')
+    await at.call(token, read, { id: ids.environments.production })
+    const refused = rows.filter({ hasText: 'Query.environment' })
+    await refused.first().waitFor()
+    expect(await refused.first().innerText()).toMatch(/cursor\s+staging\s+outside-environment/)
+    await refused.first().locator('a').click()
+    await page.waitForURL(/\/console\/audit\/req_/)
+    expect(await text('main')).toContain('outside-environment')
+    expect(me.complaints()).toEqual([])
+  })
+
+  it('stops everything with one button, sees it on every page, and lets it go on', async () => {
+    await page.goto(`${base}/console/freezes`)
+    await page.click('text=Freeze everything')
+    await page.locator('text=Everything is frozen').first().waitFor()
+    expect((await at.call(token, read, staging)).json).toMatchObject({
+      code: 'frozen',
+      detail: expect.stringContaining('by ada'),
+    })
+    await page.goto(`${base}/console/scopes`)
+    expect(await text('.banner')).toContain('Everything is frozen')
+    expect(me.complaints()).toEqual([])
+  })
+})
+
+const pages = [
+  '',
+  '/agents',
+  '/environments',
+  '/scopes',
+  '/connections',
+  '/audit',
+  '/operators',
+  '/freezes',
+  '/cli',
+]
+const doors = ['/sign-in', '/enrol', '/recover']
+
+describe('every page', async () => {
+  const at = await front()
+  const base = at.broker.ctx.consoleUrl
+  const token = await at.capability()
+  for (const id of Object.values(ids.environments)) await at.call(token, read, { id })
+  await at.admin('POST', '/admin/freezes', { subject: 'scope:work', reason: 'it is looked at' })
+  const me = await visitor()
+  await me.page.goto(`${base}/console/enrol`)
+  await me.page.fill('[name=name]', 'ada')
+  await me.page.fill('[name=code]', at.broker.enrolment?.code.reveal() ?? '')
+  await me.page.click('text=Make the passkey')
+  await me.page.waitForSelector('[data-codes]:not([hidden])')
+  const cookies = await me.context.cookies()
+  const [road] = (await at.audit('&agent=cursor')).map(({ request }) => String(request))
+
+  it.each([
+    ['a desk', desktop, 'light'],
+    ['a desk', desktop, 'dark'],
+    ['a phone', phone, 'light'],
+    ['a phone', phone, 'dark'],
+  ] as const)('fits %s and keeps nobody out (%o, %s)', async (_, viewport, theme: Theme) => {
+    const { page, context, complaints } = await visitor({ viewport, theme })
+    const wrong: unknown[] = []
+    const look = async (path: string) => {
+      const response = await page.goto(`${base}/console${path}`)
+      const wide = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
+      const found = {
+        path,
+        status: response?.status(),
+        wide,
+        complaints: complaints(),
+        faults: await faultsOf(page),
+      }
+      const good = { path, status: 200, wide: 0, complaints: [], faults: [] }
+      if (JSON.stringify(found) !== JSON.stringify(good)) wrong.push(found)
+    }
+    for (const path of doors) await look(path)
+    await context.addCookies(cookies)
+    for (const path of [...pages, `/audit/${road}`]) await look(path)
+    expect(wrong).toEqual([])
+  })
+
+  it('says the same with scripts off, and its forms work', async () => {
+    const { page, context } = await visitor({ scripts: false })
+    await context.addCookies(cookies)
+    for (const path of pages) {
+      const response = await page.goto(`${base}/console${path}`)
+      expect([path, response?.status()]).toEqual([path, 200])
+      expect((await page.locator('main').innerText()).length).toBeGreaterThan(20)
+    }
+    await page.goto(`${base}/console/freezes`)
+    await page.selectOption('select[name=subject]', 'agent:cursor')
+    await page.fill('[name=reason]', 'no script was needed')
+    await page.click('button:text-is("Freeze")')
+    expect(await page.locator('main').innerText()).toContain('no script was needed')
+    expect((await at.call(token, read, staging)).json).toMatchObject({ code: 'frozen' })
+  })
+
+  it('loads nothing from elsewhere, may be framed by nobody, and runs no script but its own', async () => {
+    const response = await me.page.goto(`${base}/console`)
+    const policy = response?.headers()['content-security-policy'] ?? ''
+    expect(policy).toContain("default-src 'none'")
+    expect(policy).toContain("frame-ancestors 'none'")
+    expect(policy).not.toMatch(/unsafe|\*|https?:/)
+    const inline = await me.page.evaluate(
+      "[...document.querySelectorAll('*')].flatMap((one) => one.getAttributeNames().filter((name) => name === 'style' || name.startsWith('on')).map((name) => one.tagName + ' ' + name))",
+    )
+    expect(inline).toEqual([])
+    expect(me.complaints()).toEqual([])
+  })
+})
