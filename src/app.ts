@@ -6,6 +6,7 @@ import { consoleRoutes } from './console/console.ts'
 import type { Context } from './context.ts'
 import { adminDocument, adminRoutes } from './http/admin/admin.ts'
 import { agentPlane } from './http/agent-plane.ts'
+import { approvalRoutes } from './http/approvals.ts'
 import { capabilityInfoRoutes } from './http/capability.ts'
 import { liveness, readiness } from './http/health.ts'
 import { oauthRoutes } from './http/oauth.ts'
@@ -29,6 +30,7 @@ function agentRest(ctx: Context) {
   return app
     .route('/', oauthRoutes(ctx)) //          /oauth/token /oauth/revoke /oauth/introspect /.well-known/*
     .route('/', capabilityInfoRoutes(ctx)) // /v1/capability
+    .route('/', approvalRoutes(ctx)) //       /v1/approvals/{id}
     .route('/', liveness()) //                /healthz
 }
 

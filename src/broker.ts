@@ -7,6 +7,7 @@ import { createJournal } from './audit/journal.ts'
 import { mayLagMs, watchClock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Context } from './context.ts'
+import { watchDeferred } from './exchange/deferred.ts'
 import { createDial } from './exchange/dial.ts'
 import { settled } from './http/agent-plane.ts'
 import { type EnrolmentCode, enrolmentCode } from './identity/operators.ts'
@@ -59,7 +60,8 @@ export async function startBroker(
     agent.serve(app.agent)
     operator.serve(app.operator)
     await ctx.journal.append({ kind: 'start', facts: { version } })
-    ends = [...end, () => lastEntry(ctx)]
+    const deferred = watchDeferred(ctx)
+    ends = [...end, () => lastEntry(ctx), () => deferred.close()]
     return {
       ctx,
       agentUrl: originOf(config, agent.port),

@@ -23,6 +23,7 @@ const Environment = z.object({
   VALETKEY_TLS_KEY: z.string().optional(),
   VALETKEY_LISTEN_PLAIN: z.enum(['yes', 'no']).default('no'),
   VALETKEY_LOG: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  VALETKEY_APPROVAL_MINUTES: z.coerce.number().int().min(1).max(1_440).default(30),
   VALETKEY_FREEZE_AFTER: z.coerce.number().int().min(0).max(10_000).default(20),
   DATABASE_URL: z.string().optional(),
 })
@@ -39,6 +40,8 @@ export type Config = {
   consoleUrl: string | null
   tls: { cert: string; key: string } | null
   logLevel: z.infer<typeof Environment>['VALETKEY_LOG']
+  /** How long a request may wait for a human, and an approval to be used. */
+  approvalMs: number
   /** Calls for another environment within a minute that freeze the agent; 0 for never. */
   freezeAfter: number
   limits: Limits
@@ -118,6 +121,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     consoleUrl: value.VALETKEY_CONSOLE_URL ?? null,
     tls,
     logLevel: value.VALETKEY_LOG,
+    approvalMs: value.VALETKEY_APPROVAL_MINUTES * 60_000,
     freezeAfter: value.VALETKEY_FREEZE_AFTER,
     limits,
   }

@@ -88,6 +88,18 @@ export type Refused = {
   found?: string
 }
 
+/** What an agent is told of an approval that it waits for. */
+export type ApprovalFacts = {
+  id: string
+  /** Where an operator sees it. */
+  url: string
+  expires_at: string
+  /** A few letters of the request's digest, to compare. */
+  code: string
+  /** The broker executes it as soon as it is approved. */
+  deferred?: boolean
+}
+
 /** Facts that travel with a refusal into the problem document. Everything here is shown to the caller. */
 export type Facts = {
   hint?: string
@@ -96,6 +108,7 @@ export type Facts = {
   environment?: string
   found?: string
   refused?: Refused[]
+  approval?: ApprovalFacts
   retry?: Retry
   retryAfter?: number
 }
@@ -126,7 +139,8 @@ export function problem(error: unknown, requestId: string): Problem {
   return {
     type: `urn:valetkey:problem:${known.code}`,
     title: row.title,
-    status: row.status,
+    // Accepted, where the broker itself goes on once it is approved (RFC 7240, section 4.1).
+    status: known.facts.approval?.deferred === true ? 202 : row.status,
     detail: known.message,
     code: known.code,
     request_id: requestId,

@@ -57,6 +57,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
     'context',
     'type:seal',
     'type:config',
+    'version',
   ],
   http: [
     'exchange',

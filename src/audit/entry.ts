@@ -8,6 +8,7 @@ export const kinds = [
   'mint',
   'revoke',
   'change',
+  'approval',
   'sign-in',
   'sign-out',
   'start',

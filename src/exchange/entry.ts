@@ -18,12 +18,19 @@ export type Facts = {
   sent: boolean
 }
 
-export function callEntry(noted: Facts): Entry {
-  return { ...about(noted), kind: 'call', outcome: 'allow', facts: facts(noted) }
+/** `approval` is the one that it spends. */
+export function callEntry(noted: Facts, approval: string | null): Entry {
+  const said = facts(noted)
+  return {
+    ...about(noted),
+    kind: 'call',
+    outcome: 'allow',
+    facts: approval === null ? said : { ...said, approval },
+  }
 }
 
 export function refusalEntry(noted: Facts, error: BrokerError): Omit<Entry, 'kind'> {
-  const { found, refused } = error.facts
+  const { found, refused, approval } = error.facts
   return {
     ...about(noted),
     ...(noted.operations.length === 0 && error.facts.operation !== undefined
@@ -35,6 +42,7 @@ export function refusalEntry(noted: Facts, error: BrokerError): Omit<Entry, 'kin
       detail: error.message,
       ...(found === undefined ? {} : { found }),
       ...(refused === undefined ? {} : { refused }),
+      ...(approval === undefined ? {} : { approval: approval.id }),
     },
   }
 }

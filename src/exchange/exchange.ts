@@ -3,15 +3,17 @@
  * and from the moment that we know who asks, every way out is written down.
  */
 import type { Context } from '../context.ts'
-import { demand } from '../policy/verdict.ts'
+import type { Capability } from '../policy/capability.ts'
+import type { Call } from '../providers/provider.ts'
 import { openWithFormer } from '../vault/vault.ts'
 import { answerFromHere } from './answer.ts'
-import { audited, concluded } from './audited.ts'
+import { audited, concluded, type Noted } from './audited.ts'
 import { authenticate, stillStanding } from './authenticate.ts'
-import { type Incoming, readCall, readTarget } from './call.ts'
+import { type Incoming, readCall, readTarget, type Target } from './call.ts'
 import { callEntry } from './entry.ts'
 import { type Answer, forward } from './forward.ts'
 import { bodyLimit, connectionOf, judge } from './judge.ts'
+import { permitted } from './permit.ts'
 import { underCurrentPolicy } from './policy.ts'
 
 export async function exchange(ctx: Context, incoming: Incoming): Promise<Answer> {
@@ -20,29 +22,43 @@ export async function exchange(ctx: Context, incoming: Incoming): Promise<Answer
 
   return audited(ctx, incoming, target, capability, async (noted) => {
     const call = await readCall(incoming, target, bodyLimit(ctx, target, capability))
-
-    const ready = await underCurrentPolicy(ctx, async (policy) => {
-      const { connection, provider, catalogue } = connectionOf(policy, target.connection)
-      stillStanding(ctx, policy, capability, connection.name)
-      const reading = provider.read(catalogue, call)
-      if (reading.kind === 'answer') return { kind: 'answer' as const, json: reading.json }
-      noted.read(reading)
-      const { verdict, sites } = await judge(
-        ctx,
-        { policy, connection, provider, capability },
-        reading,
-      )
-      noted.located(sites)
-      demand(verdict)
-      // Before the entry: a secret that does not open is a refusal, and not a call of unknown outcome.
-      const secrets = await openWithFormer(ctx, connection)
-      await ctx.journal.open(callEntry(noted.facts), policy.version)
-      return { kind: 'send' as const, connection, provider, request: reading.request, ...secrets }
-    })
-    if (ready.kind === 'answer') return answerFromHere(ready.json)
-
-    return concluded(ctx, noted, incoming.signal, () =>
-      forward(ctx, { ...ready, signal: incoming.signal }),
-    )
+    return carryOut(ctx, { incoming, target, capability, call, noted })
   })
+}
+
+/** From the call as it was read: the same for one that is executed later, once it was approved. */
+export async function carryOut(
+  ctx: Context,
+  { incoming, target, capability, call, noted }: Underway,
+): Promise<Answer> {
+  const ready = await underCurrentPolicy(ctx, async (policy) => {
+    const { connection, provider, catalogue } = connectionOf(policy, target.connection)
+    stillStanding(ctx, policy, capability, connection.name)
+    const reading = provider.read(catalogue, call)
+    if (reading.kind === 'answer') return { kind: 'answer' as const, json: reading.json }
+    noted.read(reading)
+    const where = { policy, connection, provider, capability }
+    const { verdict, sites } = await judge(ctx, where, reading)
+    noted.located(sites)
+    const permit = await permitted(ctx, verdict, { ...where, incoming, call, reading, sites })
+    // Before the entry: a secret that does not open is a refusal, and not a call of unknown outcome.
+    const secrets = await openWithFormer(ctx, connection)
+    await permit.open(callEntry(noted.facts, permit.approval))
+    const { request } = reading
+    return { kind: 'send' as const, connection, provider, permit, request, ...secrets }
+  })
+  if (ready.kind === 'answer') return answerFromHere(ready.json)
+
+  const answer = await concluded(ctx, noted, incoming.signal, () =>
+    forward(ctx, { ...ready, signal: incoming.signal }),
+  )
+  return ready.permit.keep(answer)
+}
+
+export type Underway = {
+  incoming: Incoming
+  target: Target
+  capability: Capability
+  call: Call
+  noted: Noted
 }

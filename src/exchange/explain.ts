@@ -32,7 +32,7 @@ export async function explain(ctx: Context, incoming: Incoming): Promise<Answer>
         ...new Set(place.places.map((one) => whose(policy.bindings, provider.name, one))),
       ]
       return answerFromHere({
-        ...(verdict.verdict === 'allow' ? { verdict: 'allow' } : denied(verdict)),
+        ...(verdict.verdict === 'deny' ? denied(verdict) : verdict),
         ...about,
         operations: reading.operations.map((one, i) => explained(one, sites[i] ?? [], found)),
       })

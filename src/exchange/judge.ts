@@ -3,10 +3,10 @@ import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import type { Capability } from '../policy/capability.ts'
 import { anchored, within } from '../policy/environment.ts'
-import { gate } from '../policy/gate.ts'
+import { type Gated, gate } from '../policy/gate.ts'
 import type { Operation, Site } from '../policy/operation.ts'
 import { allowed, namedIn, type Scope } from '../policy/scope.ts'
-import { allow, type Denial, type Verdict } from '../policy/verdict.ts'
+import { allow, type Denial, type Verdict, type Waits } from '../policy/verdict.ts'
 import type { Provider, Reading } from '../providers/provider.ts'
 import { providerNamed } from '../providers/registry.ts'
 import type { ConnectionPolicy, Snapshot } from '../realm/realm.ts'
@@ -16,7 +16,7 @@ import { locateAll, type Where } from './locate.ts'
 /** A call that was read: the part of a Reading that goes on. */
 export type ReadCall = Extract<Reading, { kind: 'call' }>
 
-export type Judgement = { verdict: Verdict; sites: readonly (readonly Site[])[] }
+export type Judgement = { verdict: Verdict | Waits; sites: readonly (readonly Site[])[] }
 
 /** The connection as the policy has it, with its provider. Throws `unknown-connection`. */
 export function connectionOf(
@@ -72,8 +72,27 @@ export async function judge(ctx: Context, where: Where, reading: ReadCall): Prom
       within(capability.environment, policy.bindings, boundaries, one, sites[i] ?? []),
     ),
   )
-  const verdict = placed ?? reading.form ?? gate(capability.environment, operations)
+  const verdict = placed ?? reading.form ?? gate(gatedBy(where), operations)
   return { verdict, sites }
+}
+
+function gatedBy({ policy, connection, capability }: Where): Gated {
+  const { environment: name, agent } = capability
+  return {
+    // One that is no more counts as protected: what is not known is not assumed.
+    environment: policy.environments.get(name) ?? { name, protected: true },
+    connection: connection.name,
+    scopes: grantedScopes(policy, agent),
+    guarded: policy.guarded,
+  }
+}
+
+/** All that an agent is granted, whichever of them it minted with. */
+export function grantedScopes(policy: Snapshot, agent: string): Scope[] {
+  return [...(policy.agents.get(agent)?.scopes ?? [])].flatMap((name) => {
+    const scope = policy.scopes.get(name)
+    return scope === undefined ? [] : [scope]
+  })
 }
 
 function permits(

@@ -1,12 +1,44 @@
-/** What has to wait for a human, whatever the scope says. Pure. */
+/** What has to wait for a human, whatever a capability allows. Pure. */
 import { inWords, type Operation, ordinary, strictest } from './operation.ts'
-import { allow, deny, type Verdict } from './verdict.ts'
+import { demanded } from './pattern.ts'
+import type { Scope } from './scope.ts'
+import { allow, type Denial, deny, type Verdict, type Waits } from './verdict.ts'
+
+export type Gated = {
+  environment: { name: string; protected: boolean }
+  connection: string
+  /** All that the agent is granted: which of them it minted with makes no difference. */
+  scopes: readonly Scope[]
+  /** Whether there has ever been a passkey. */
+  guarded: boolean
+}
 
 /**
- * A broker without a single passkey is in set-up mode: nobody could approve, so nothing passes but what reads and writes,
- * in protected and unprotected environments alike.
+ * In a protected environment everything but reads and writes waits; anywhere, what a granted scope wants approved. The
+ * strictest of all counts. Without a single passkey nobody could approve, so nothing passes but what reads and writes.
  */
-export function gate(environment: string, operations: readonly Operation[]): Verdict {
+export function gate(where: Gated, operations: readonly Operation[]): Verdict | Waits {
+  if (!where.guarded) return setUpMode(where.environment.name, operations)
+  const asking = where.scopes.filter(({ environment }) => environment === where.environment.name)
+  const demands = asking.flatMap(({ approve, approvers }) =>
+    approve
+      .filter(({ connection }) => connection === where.connection)
+      .map((demand) => ({ demand, approvers })),
+  )
+  const waiting = operations.filter(
+    (one) =>
+      (where.environment.protected && !ordinary(one.effects)) ||
+      demands.some(({ demand }) => demanded(demand, one)),
+  )
+  if (waiting.length === 0) return allow
+  return {
+    verdict: 'approval',
+    approvers: Math.max(1, ...asking.map(({ approvers }) => approvers)),
+    refused: waiting.map(({ name, effects }) => ({ operation: name, effect: strictest(effects) })),
+  }
+}
+
+function setUpMode(environment: string, operations: readonly Operation[]): Denial | Verdict {
   const waiting = operations.filter((operation) => !ordinary(operation.effects))
   const [first] = waiting
   if (first === undefined) return allow

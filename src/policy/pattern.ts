@@ -37,6 +37,40 @@ export function parsePattern(source: string): Pattern | { problem: string } {
     : { problem: `"${source}" is no glob; only letters, digits, . _ / { } and * may stand in one` }
 }
 
+/** What a scope wants approved wherever it happens: one operation by its name, or everything of an effect. */
+export type Demand = {
+  connection: string
+  of: { form: 'exact'; name: string } | { form: 'effect'; effect: Effect }
+}
+
+/** Reads `connection:Mutation.x` or `connection:@destructive`, for `approve`. */
+export function parseDemand(source: string): Demand | { problem: string } {
+  const match = allowForm.exec(source)
+  const [, connection, rest] = match ?? []
+  if (connection === undefined || rest === undefined) {
+    return {
+      problem: `"${source}" is not of the form connection:operation or connection:@effect, such as railway:@destructive`,
+    }
+  }
+  if (rest.startsWith('@')) {
+    const effect = effects.find((known) => known === rest.slice(1))
+    return effect === undefined
+      ? {
+          problem: `unknown effect ${rest}; there are ${effects.map((one) => `@${one}`).join(', ')}`,
+        }
+      : { connection, of: { form: 'effect', effect } }
+  }
+  return nameForm.test(rest)
+    ? { connection, of: { form: 'exact', name: rest } }
+    : { problem: `"${rest}" is no operation name, and what needs approval is no glob` }
+}
+
+/** Whether an operation is what has to be approved: by its own name or that of a field in it, or by any of its effects. */
+export function demanded({ of }: Demand, operation: Operation): boolean {
+  if (of.form === 'effect') return operation.effects.includes(of.effect)
+  return of.name === operation.name || operation.mustName.some(({ field }) => field === of.name)
+}
+
 /** Reads `connection:pattern`. */
 export function parseAllow(source: string): Allow | { problem: string } {
   const match = allowForm.exec(source)

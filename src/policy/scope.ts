@@ -2,7 +2,7 @@
 import type { Capability } from './capability.ts'
 import { finalHint } from './environment.ts'
 import { inWords, type Operation, strictest } from './operation.ts'
-import { type Allow, covers, names, type Pattern } from './pattern.ts'
+import { type Allow, covers, type Demand, names, type Pattern } from './pattern.ts'
 import { allow, deny, type Verdict } from './verdict.ts'
 
 export type Scope = {
@@ -15,6 +15,10 @@ export type Scope = {
   maxTtl: number
   /** Calls an agent may make per minute under it, or null for no limit of its own. */
   callsPerMinute: number | null
+  /** What needs an approval, on top of what a protected environment asks for. */
+  approve: readonly Demand[]
+  /** How many operators have to approve what needs it. */
+  approvers: number
 }
 
 /**

@@ -1,7 +1,9 @@
 /** The outcome of a judgement: a value, never an exception, so that explain, the console and tests can hold it. */
-import { BrokerError, type Code, type Facts } from '../errors.ts'
+import { BrokerError, type Code, type Facts, type Refused } from '../errors.ts'
 
 export type Denial = { verdict: 'deny'; code: Code; detail: string; facts: Facts }
+/** It may pass once so many operators have approved this very request. */
+export type Waits = { verdict: 'approval'; approvers: number; refused: Refused[] }
 export type Verdict = { verdict: 'allow' } | Denial
 
 export const allow: Verdict = { verdict: 'allow' }

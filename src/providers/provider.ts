@@ -62,6 +62,9 @@ export type Kind = {
 /** A thing that `environment discover` found. `address` is what a human may type: `acme/staging`. */
 export type Discovered = { kind: string; address: string; place: Place; note?: string }
 
+/** Named facts, and what hangs on a resource or goes with it. */
+export type Described = { facts: [string, string][]; hangs: string[] }
+
 export type Provider<Catalogue = unknown> = {
   name: string
   engine: 'graphql'
@@ -86,6 +89,8 @@ export type Provider<Catalogue = unknown> = {
     lookup: Lookup,
     known: Known,
   ): Promise<Located>
+  /** What people should know of a resource before they agree to lose it. Throws an Error that says why it cannot be read. */
+  describe(resource: Pick<Resource, 'kind' | 'id'>, home: Place, lookup: Lookup): Promise<Described>
   /** Everything that the credential sees and that can be bound. */
   discover(lookup: Lookup): Promise<readonly Discovered[]>
   /** The document that learns the schema, and what turns its answer into SDL. */

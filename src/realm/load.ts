@@ -4,7 +4,7 @@ import { BrokerError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Capability } from '../policy/capability.ts'
 import type { Binding } from '../policy/environment.ts'
-import { type Allow, parseAllow } from '../policy/pattern.ts'
+import { type Allow, type Demand, parseAllow, parseDemand } from '../policy/pattern.ts'
 import type { Scope } from '../policy/scope.ts'
 import type { Db, Tx } from '../store/open.ts'
 import {
@@ -183,23 +183,36 @@ function scopeOf(row: typeof scopes.$inferSelect, log: Logger): Scope {
     name: row.name,
     environment: row.environment,
     version: row.version,
-    allow: allowOf(row, log),
+    ...readScope(row, log),
     maxTtl: row.maxTtl,
     callsPerMinute: row.callsPerMinute,
+    approvers: row.approvers,
   }
 }
 
-/** All or nothing: half of a scope is not what anybody wrote. */
-function allowOf(row: typeof scopes.$inferSelect, log: Logger): Allow[] {
-  const parsed: Allow[] = []
-  for (const source of row.allow) {
-    const one = parseAllow(source)
+/** All or nothing: half of a scope is not what anybody wrote, and without its gates it would allow more than that. */
+function readScope(
+  row: typeof scopes.$inferSelect,
+  log: Logger,
+): { allow: Allow[]; approve: Demand[] } {
+  const nothing = { allow: [], approve: [] }
+  const allow = readEach(row.name, row.allow, parseAllow, log)
+  const approve = readEach(row.name, row.approve, parseDemand, log)
+  return allow === null || approve === null ? nothing : { allow, approve }
+}
+
+function readEach<T extends object>(
+  scope: string,
+  sources: readonly string[],
+  parse: (source: string) => T | { problem: string },
+  log: Logger,
+): T[] | null {
+  const parsed: T[] = []
+  for (const source of sources) {
+    const one = parse(source)
     if ('problem' in one) {
-      log.error(
-        { scope: row.name, problem: one.problem },
-        'a scope cannot be read, so it allows nothing',
-      )
-      return []
+      log.error({ scope, problem: one.problem }, 'a scope cannot be read, so it allows nothing')
+      return null
     }
     parsed.push(one)
   }

@@ -2,7 +2,7 @@
 import { asc, eq } from 'drizzle-orm'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
-import { type Allow, parseAllow } from '../policy/pattern.ts'
+import { type Allow, type Demand, parseAllow, parseDemand } from '../policy/pattern.ts'
 import type { Db, Tx } from '../store/open.ts'
 import { connections, grants, scopes } from '../store/schema.ts'
 import { changeBy, type Editing, type Editor, edit } from './edit.ts'
@@ -47,16 +47,26 @@ export function readAllow(sources: readonly string[]): Allow[] {
   })
 }
 
+/** The same for what needs approval. */
+export function readApprove(sources: readonly string[]): Demand[] {
+  return sources.map((source) => {
+    const parsed = parseDemand(source)
+    if ('problem' in parsed) throw new BrokerError('malformed-request', `${parsed.problem}.`)
+    return parsed
+  })
+}
+
 export async function setScope(ctx: Editing, by: Editor, setting: ScopeSetting): Promise<ScopeRow> {
   const { name, environment } = setting
   const allow = [...new Set(setting.allow)]
   const parsed = readAllow(allow)
+  const demands = readApprove(setting.approve)
   return edit(
     ctx,
     changeBy(by, 'scope.set', { scope: name }, { environment }),
     async (tx, note) => {
       await showEnvironment(tx, environment)
-      await demandConnections(tx, parsed)
+      await demandConnections(tx, [...parsed, ...demands])
       const before = await findScope(tx, name)
       if (before !== undefined) demandSameEnvironment(before, environment)
       const row = {
@@ -85,7 +95,10 @@ function factsOf(row: ScopeRow): Record<string, unknown> {
   }
 }
 
-async function demandConnections(tx: Tx, allow: readonly Allow[]): Promise<void> {
+async function demandConnections(
+  tx: Tx,
+  allow: readonly Pick<Allow, 'connection'>[],
+): Promise<void> {
   const rows = await tx.select({ name: connections.name }).from(connections)
   const known = new Set(rows.map((row) => row.name))
   const unknown = allow.find((one) => !known.has(one.connection))

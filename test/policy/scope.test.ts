@@ -17,6 +17,8 @@ const scope: fc.Arbitrary<Scope> = fc.record({
   allow: fc.array(fc.record({ connection, pattern }), { maxLength: 4 }),
   maxTtl: fc.constant(900),
   callsPerMinute: fc.constant(null),
+  approve: fc.constant([]),
+  approvers: fc.constant(1),
 })
 const details = fc.array(
   fc.record({ connection, operations: fc.array(pattern, { maxLength: 4 }) }),
@@ -124,7 +126,16 @@ describe('allowed', () => {
     }
     const allow = [{ connection: 'railway', pattern: patternOf('@read') }]
     const scopes: Scope[] = [
-      { name: 'one', environment: 'staging', version: 1, allow, maxTtl: 900, callsPerMinute: null },
+      {
+        name: 'one',
+        environment: 'staging',
+        version: 1,
+        allow,
+        maxTtl: 900,
+        callsPerMinute: null,
+        approve: [],
+        approvers: 1,
+      },
     ]
     const held = capability({ details: detailsOf(scopes) })
     expect(allowed(held, scopes, 'railway', one)).toMatchObject({

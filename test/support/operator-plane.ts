@@ -84,6 +84,7 @@ async function contextOver(kind: StoreKind, log: Context['log']): Promise<Contex
       consoleUrl: null,
       tls: null,
       logLevel: 'trace',
+      approvalMs: 1_800_000,
       freezeAfter: 20,
       limits,
     },

@@ -88,6 +88,8 @@ function read(written: Written): Scope {
     ...written,
     version: 1,
     callsPerMinute: null,
+    approve: [],
+    approvers: 1,
     allow: parsed.flatMap((one) => ('problem' in one ? [] : [one])),
   }
 }

@@ -5,6 +5,7 @@ import { BrokerError } from '../../errors.ts'
 import { bounded } from '../../http/admin/operator.ts'
 import { refusal } from '../../http/problem.ts'
 import { newRequestId } from '../../ids.ts'
+import { approvalApi } from './approvals.ts'
 import { entryRoutes } from './entry.ts'
 import { freezeRoutes } from './freezes.ts'
 import { passkeyRoutes } from './passkeys.ts'
@@ -28,6 +29,7 @@ export function consoleApi(ctx: Context) {
   return app
     .route('/', entryRoutes(ctx))
     .route('/', passkeyRoutes(ctx))
+    .route('/', approvalApi(ctx))
     .route('/', freezeRoutes(ctx))
 }
 

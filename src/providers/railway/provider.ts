@@ -5,6 +5,7 @@ import { BrokerError } from '../../errors.ts'
 import { type Catalogue, compile } from '../graphql/catalogue.ts'
 import { readGraphql } from '../graphql/read.ts'
 import type { Call, Provider, Reading } from '../provider.ts'
+import { describe } from './describe.ts'
 import { discover } from './discover.ts'
 import { kinds } from './kinds.ts'
 import { locate } from './locate.ts'
@@ -38,6 +39,7 @@ export const railway: Provider<Catalogue> = {
     isUpload(segments) ? { bytes: uploadBytes, operation: uploadName } : null,
   read,
   locate,
+  describe,
   discover,
   introspection: {
     path: graphqlPath,
