@@ -21,6 +21,7 @@ export async function executeApproved(ctx: Context, id: string): Promise<void> {
   // As it was written: the claims of a capability. That it has expired meanwhile does not matter.
   const asked = row.capability as unknown as Capability
   const capability = { ...asked, expiresAt: Math.ceil(ctx.clock.now() / 1000) + life }
+  const stopped = new AbortController()
   const incoming = {
     id: newRequestId(),
     method: call.method,
@@ -28,8 +29,8 @@ export async function executeApproved(ctx: Context, id: string): Promise<void> {
     headers: [['valetkey-approval', id]] as const,
     body: async () => call.body,
     address: 'broker',
-    signal: AbortSignal.timeout(life * 1_000),
-    cut: () => {},
+    signal: AbortSignal.any([stopped.signal, AbortSignal.timeout(life * 1_000)]),
+    cut: (why: BrokerError) => stopped.abort(why),
   }
   const target = { connection: row.connection, segments: call.segments, query: call.query }
   try {
@@ -40,7 +41,9 @@ export async function executeApproved(ctx: Context, id: string): Promise<void> {
     if (!(body instanceof Uint8Array)) for await (const _ of body);
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error
-    if (error.code === 'approval-used' || codes[error.code].retry === 'later') return
+    // A freeze only suspends: once it is lifted the sweep goes on.
+    if (['approval-used', 'frozen'].includes(error.code)) return
+    if (codes[error.code].retry === 'later') return
     await voidApproval(ctx, id, error.message)
   }
 }
