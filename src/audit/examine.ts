@@ -1,12 +1,16 @@
 /** Follows an audit log entry by entry against signed heads, wherever both come from. Pure but for checking signatures. */
 import { type Body, type Break, cut, followChain, type Head, type Link } from './chain.ts'
 import { type Claims, openCheckpoint, type PublicKeys } from './checkpoint.ts'
+import { checkProof, type Proof } from './proof.ts'
 
 export type Problem = {
   /** The entry concerned, if one can be named. */
   seq: number | null
-  /** `rewritten`: the chain fits together but is not the one that was signed. `forged`: none of the keys made the signature. */
-  how: Break['how'] | 'rewritten' | 'forged' | 'unreadable'
+  /**
+   * `rewritten`: the chain fits together but is not the one that was signed. `forged`: none of the keys made the signature.
+   * `unproven`: a passkey is said to have signed something, and it did not.
+   */
+  how: Break['how'] | 'rewritten' | 'forged' | 'unreadable' | 'unproven'
   detail: string
 }
 
@@ -15,6 +19,8 @@ export type Findings = {
   entries: number
   /** Signed heads that the log bears out. */
   checkpoints: number
+  /** Signatures of passkeys that the entries bear, each of a key that was enrolled before. */
+  proofs: number
   problems: Problem[]
   calls: number
   /** Calls of which nobody knows what became: the broker was stopped in between. Not an error of the log. */
@@ -25,7 +31,7 @@ export type Examination = {
   /** A signed head whose entry is still to come. */
   expect(signed: string): Promise<void>
   /** Gives back what the entry says, null if it cannot be read. */
-  entry(next: Link): Body | null
+  entry(next: Link): Promise<Body | null>
   /** The signed head of the entry that was last. */
   end(signed: string): Promise<void>
   findings(): Findings
@@ -41,6 +47,7 @@ export function examine(keys: PublicKeys): Examination {
   const chain = followChain()
   const heads = signedHeads(note)
   const calls = pairCalls()
+  const touches = provenTouches(note)
   let entries = 0
 
   return {
@@ -48,11 +55,14 @@ export function examine(keys: PublicKeys): Examination {
       const claims = await open(signed, keys, note)
       if (claims !== null) heads.expect(claims)
     },
-    entry: (next) => {
+    entry: async (next) => {
       entries += 1
       const said = chain.take(next)
       heads.meet(next)
-      if (said !== null) calls.take(next.seq, said)
+      if (said !== null) {
+        calls.take(next.seq, said)
+        await touches.take(next.seq, said)
+      }
       return said
     },
     end: async (signed) => {
@@ -68,6 +78,7 @@ export function examine(keys: PublicKeys): Examination {
         head,
         entries,
         checkpoints: heads.held(),
+        proofs: touches.held(),
         problems: found.filter((problem) => problem !== null),
         ...calls.tally(),
       }
@@ -118,6 +129,50 @@ function signedHeads(note: (problem: Problem) => void) {
     /** The furthest head that the log does not reach. */
     unmet: (head: Head) => cut(head, { seq: Math.max(0, ...waiting.keys()), hash: '' }),
   }
+}
+
+/** Whose key said yes to what: each proof by itself, of a key that an earlier entry enrolled, about what its entry says. */
+function provenTouches(note: (problem: Problem) => void) {
+  const enrolled = new Map<string, unknown>()
+  let held = 0
+  return {
+    held: () => held,
+    take: async (seq: number, { facts, operator }: Body) => {
+      if (!(facts instanceof Object)) return
+      const said = new Map<string, unknown>(Object.entries(facts))
+      const key = said.get('public_key')
+      if (typeof said.get('passkey') === 'string' && key !== undefined) {
+        enrolled.set(`${said.get('operator')} ${said.get('passkey')}`, key)
+      }
+      const proof = said.get('proof')
+      if (proof === undefined) return
+      const why = (await checkProof(proof)) ?? foreign(proof, operator, said, enrolled)
+      if (why === null) held += 1
+      else note({ seq, how: 'unproven', detail: `the proof of entry ${seq} does not hold: ${why}` })
+    },
+  }
+}
+
+/** A sound proof of something else, or of somebody else. */
+function foreign(
+  value: unknown,
+  operator: unknown,
+  said: ReadonlyMap<string, unknown>,
+  enrolled: ReadonlyMap<string, unknown>,
+): string | null {
+  // Its shape was checked with it.
+  const proof = value as Proof
+  if (proof.operator !== operator) return 'it is another operator’s'
+  if (enrolled.get(`${proof.operator} ${proof.passkey}`) !== proof.public_key) {
+    return 'no earlier entry enrolled the key'
+  }
+  for (const name of ['approval', 'digest'] as const) {
+    const [claimed, signed] = [said.get(name), proof.facts[name]]
+    if (signed !== undefined && claimed !== undefined && signed !== claimed) {
+      return `it is for another ${name}`
+    }
+  }
+  return null
 }
 
 function pairCalls() {

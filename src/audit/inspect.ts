@@ -20,7 +20,7 @@ export async function verifyStore(db: Db): Promise<Findings & { ok: boolean }> {
   const head = await storedHead(db)
   let differs: Problem | null = null
   for await (const entry of storedEntries(db, head.seq)) {
-    const said = examination.entry(entry)
+    const said = await examination.entry(entry)
     if (said !== null) differs ??= columnFault(entry, said)
   }
   const findings = examination.findings()

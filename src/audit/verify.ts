@@ -58,7 +58,7 @@ async function take(reading: Reading, line: Rest): Promise<void> {
     reading.entries += 1
     // After the final head nothing may follow that it does not cover.
     reading.ended = false
-    examination.entry({ ...line, prev: typeof prev === 'string' ? prev : '' })
+    await examination.entry({ ...line, prev: typeof prev === 'string' ? prev : '' })
     return
   }
   // Only an empty log has nothing to sign.

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import type { Cli } from './cli.ts'
 import { agentCommands } from './commands/agent.ts'
+import { approvalCommands } from './commands/approval.ts'
 import { auditCommands } from './commands/audit.ts'
 import { capabilityCommands } from './commands/capability.ts'
 import { completionCommand } from './commands/completion.ts'
@@ -44,6 +45,7 @@ export function program(cli: Cli): Command {
     tokenCommand,
     explainCommand,
     capabilityCommands,
+    approvalCommands,
     freezeCommands,
     operatorCommands,
     auditCommands,

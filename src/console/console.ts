@@ -16,6 +16,7 @@ import {
   ownPage,
   takeCookie,
 } from './api/session.ts'
+import { approvalPages } from './approvals.ts'
 import { assetRoutes } from './assets.ts'
 import { auditPages } from './audit.ts'
 import { entryPages } from './entry.ts'
@@ -76,6 +77,7 @@ function consolePages(ctx: Context) {
   return app
     .route('/', entryPages(ctx))
     .route('/', overviewPages(ctx))
+    .route('/', approvalPages(ctx))
     .route('/', agentPages(ctx))
     .route('/', environmentPages(ctx))
     .route('/', auditPages(ctx))

@@ -1,7 +1,24 @@
 /** What waits for a human, in a line each. */
+import { html } from 'hono/html'
+import { listApprovals } from '../approvals/approvals.ts'
+import { shortCode } from '../approvals/digest.ts'
 import type { Context } from '../context.ts'
-import { type Html, nothing } from './page.ts'
+import { type Html, nothing, table, time } from './page.ts'
 
-export async function waiting(_ctx: Context): Promise<Html> {
-  return nothing('Nothing waits for you.')
+export async function waiting(ctx: Context): Promise<Html> {
+  const rows = await listApprovals(ctx, { waiting: true })
+  if (rows.length === 0) return nothing('Nothing waits for you.')
+  return html`<h2>Waits for you</h2>${table(
+    ['Asked', 'What', 'Agent', 'In', 'Code', ''],
+    rows
+      .slice(0, 10)
+      .map((row) => [
+        time(row.createdAt),
+        row.operation,
+        row.agent,
+        html`<strong>${row.environment}</strong>`,
+        html`<span class="mono">${shortCode(row.digest)}</span>`,
+        html`<a class="button" href="/console/approvals/${row.id}">Look</a>`,
+      ]),
+  )}${rows.length > 10 ? html`<p><a href="/console/approvals">All ${rows.length}</a></p>` : ''}`
 }

@@ -196,7 +196,7 @@ export async function signIn(
   attempt.succeeded()
   if (await hasPasskey(ctx, name)) {
     throw new BrokerError('forbidden', `${name} has a passkey, so a passphrase signs nobody in.`, {
-      hint: 'Run: valetkey login --name, and nothing on stdin; it shows a code to confirm in the console.',
+      hint: 'Run: valetkey login --console, which shows a code to confirm in the console.',
     })
   }
   return startSession(ctx, row, claimed.request)

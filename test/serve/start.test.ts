@@ -49,7 +49,9 @@ it('serves a directory once, refuses it under another master key, and keeps the 
   const { VALETKEY_MASTER_KEY: other = '' } = await place('embedded')
   expect(await refusalOf({ ...env, VALETKEY_MASTER_KEY: other })).toContain('master key')
   const again = await serve(env)
-  expect(again.codeFile).toBeNull()
+  // Set-up mode: it gives a passkey to who is there, and makes nobody.
+  expect(again.stdout()).toContain('Set-up mode')
+  expect((await enrol(again, await codeOf(again), 'eve')).status).toBe(401)
   await again.stop()
 })
 

@@ -194,6 +194,7 @@ function verifyCommand(noun: Command, cli: Cli): void {
           log: report.ok ? 'whole' : 'NOT whole',
           entries: String(report.entries),
           'signed heads': String(report.checkpoints),
+          'signatures of passkeys': String(report.proofs),
           head: `${report.head.seq} ${report.head.hash}`,
           calls: String(report.calls),
           'outcome unknown': report.unknown.length > 0 ? String(report.unknown.length) : undefined,
@@ -214,6 +215,7 @@ type Report = {
   ok: boolean
   entries: number
   checkpoints: number
+  proofs: number
   calls: number
   head: { seq: number; hash: string }
   unknown: unknown[]

@@ -1,6 +1,6 @@
 /** `scope`: what an admin allows in one environment. `set` replaces the whole scope, so what is not said is not allowed. */
 import type { Command } from 'commander'
-import { gather, readDuration, readRate } from '../amounts.ts'
+import { gather, readCount, readDuration, readRate } from '../amounts.ts'
 import { confirmed } from '../ask.ts'
 import { type Cli, signedIn, told } from '../cli.ts'
 import { example } from '../example.ts'
@@ -17,7 +17,14 @@ export function scopeCommands(program: Command, cli: Cli): void {
   removeCommand(noun, cli)
 }
 
-type SetOptions = { environment: string; allow: string[]; ttl?: number; limit?: number }
+type SetOptions = {
+  environment: string
+  allow: string[]
+  approve?: string[]
+  approvers?: number
+  ttl?: number
+  limit?: number
+}
 
 function setCommand(noun: Command, cli: Cli): void {
   const command = noun
@@ -30,6 +37,12 @@ function setCommand(noun: Command, cli: Cli): void {
       'an exact name, a glob such as railway:Query.*, or railway:@read; may be given several times',
       gather,
     )
+    .option(
+      '--approve <connection:operation>',
+      'what needs an approval wherever it happens: an exact name, or railway:@destructive; may be given several times',
+      gather,
+    )
+    .option('--approvers <count>', 'how many operators have to approve what needs it', readCount)
     .option('--ttl <duration>', 'longest life of a capability, such as 15m', readDuration)
     .option('--limit <rate>', 'calls per minute, such as 60/m', readRate)
     .action(async (name: string, options: SetOptions) => {
@@ -39,6 +52,8 @@ function setCommand(noun: Command, cli: Cli): void {
         allow: options.allow,
         max_ttl: options.ttl,
         calls_per_minute: options.limit,
+        approve: options.approve,
+        approvers: options.approvers,
       }
       const made = await told(admin.scopes[':name'].$put({ param: { name }, json }))
       for (const warning of made.warnings) cli.speak.warn(`${warning}.`)

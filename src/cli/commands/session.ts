@@ -1,14 +1,15 @@
 /** `login`, `logout`, `whoami`: the operator's session. A passphrase or code comes from a prompt or from stdin only. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { askSecret, askText, onTerminal, readLines } from '../ask.ts'
 import { adminAt, type Cli, defaultAdminUrl, signedIn, told } from '../cli.ts'
-import { operatorPlane, within } from '../client.ts'
+import { operatorPlane, type Plane, within } from '../client.ts'
 import { example } from '../example.ts'
 import { Failure, usage } from '../failure.ts'
 import { readSession, removeSession, type Session, saveSession } from '../session.ts'
 import { origin } from '../settings.ts'
 
-type LoginOptions = { url?: string; name?: string; enrol?: true }
+type LoginOptions = { url?: string; name?: string; enrol?: true; console?: true }
 type Proof = { name: string; passphrase: string; code?: string }
 
 export function sessionCommands(program: Command, cli: Cli): void {
@@ -18,6 +19,7 @@ export function sessionCommands(program: Command, cli: Cli): void {
     .option('--url <url>', `the operator plane (VALETKEY_ADMIN_URL, ${defaultAdminUrl})`)
     .option('--name <name>', 'who signs in')
     .option('--enrol', 'become an operator: a one-time code, then a passphrase of your choice')
+    .option('--console', 'show a code, to be confirmed in the console by somebody with a passkey')
     .addHelpText(
       'after',
       '\nWithout a terminal, stdin gives the passphrase; with --enrol the code on the first line and the passphrase on the second.',
@@ -56,9 +58,8 @@ async function signIn(cli: Cli, options: LoginOptions): Promise<void> {
       `${url} is not encrypted: whoever is on the way can read your passphrase and session.`,
     )
   }
-  const proof = onTerminal() ? await asked(options) : await piped(options)
   const plane = operatorPlane(url)
-  const { token, ...session } = await told((await adminAt(plane)).session.$post({ json: proof }))
+  const { token, ...session } = await signedInBy(cli, plane, options)
   const { public_url: agentUrl } = await told((await adminAt(plane, token)).status.$get())
   await saveSession(cli.settings.directory, {
     adminUrl: url,
@@ -74,6 +75,22 @@ async function signIn(cli: Cli, options: LoginOptions): Promise<void> {
   )
 }
 
+type SignedIn = { token: string; operator: string; role: string; expires_at: string }
+
+async function signedInBy(cli: Cli, plane: Plane, options: LoginOptions): Promise<SignedIn> {
+  const admin = await adminAt(plane)
+  const proof = options.console ? null : onTerminal() ? await asked(options) : await piped(options)
+  if (proof !== null) return told(admin.session.$post({ json: proof }))
+  const { id, user_code, url, expires_at, interval } = await told(admin['sign-ins'].$post())
+  cli.speak.words(`Open ${url}`)
+  cli.speak.words(`and confirm the code ${user_code} there, until ${expires_at}.`)
+  for (;;) {
+    await delay(interval * 1_000)
+    const answer = await told(admin['sign-ins'].poll.$post({ json: { id } }))
+    if (answer.state === 'confirmed') return answer
+  }
+}
+
 async function address({ settings }: Cli, options: LoginOptions): Promise<string> {
   if (options.url !== undefined) return origin(options.url, '--url')
   if (settings.adminUrl !== undefined) return origin(settings.adminUrl, 'VALETKEY_ADMIN_URL')
@@ -85,13 +102,17 @@ function loopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || host.startsWith('127.')
 }
 
-async function asked(options: LoginOptions): Promise<Proof> {
+/** Null to go by the console. */
+async function asked(options: LoginOptions): Promise<Proof | null> {
   const code = await askSecret(
-    options.enrol ? 'One-time code' : 'One-time code (just press Enter if you have a passphrase)',
+    options.enrol ? 'One-time code' : 'One-time code (just press Enter if you have none)',
   )
   if (options.enrol && code === '') throw usage('No one-time code was given.')
   const name = options.name ?? (await askText('Your name'))
-  if (code === '') return { name, passphrase: await askSecret('Passphrase') }
+  if (code === '') {
+    const passphrase = await askSecret('Passphrase (just press Enter if you have a passkey)')
+    return passphrase === '' ? null : { name, passphrase }
+  }
   const passphrase = await askSecret('Choose a passphrase')
   if ((await askSecret('The same passphrase again')) !== passphrase) {
     throw new Failure('passphrases-differ', 'The two passphrases differ, so nothing was done.')

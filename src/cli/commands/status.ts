@@ -24,7 +24,15 @@ export function statusCommand(program: Command, cli: Cli): void {
           environments: String(now.environments),
           scopes: String(now.scopes),
           agents: String(now.agents),
+          'waits for approval':
+            now.approvals_waiting === 0 ? undefined : String(now.approvals_waiting),
         })
+        for (const { operator, usable_from } of now.recoveries) {
+          page.line('')
+          page.line(
+            `A recovery code of ${operator} was used: cancel it in the console before ${page.when(usable_from)} unless you know why.`,
+          )
+        }
         if (now.freezes.length > 0) {
           page.line('')
           page.table(now.freezes, {

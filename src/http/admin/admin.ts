@@ -6,6 +6,7 @@ import { newRequestId } from '../../ids.ts'
 import { version } from '../../version.ts'
 import { refusal, refuseMalformed, refuseUnmatched } from '../problem.ts'
 import { agentRoutes } from './agents.ts'
+import { approvalRoutes } from './approvals.ts'
 import { auditRoutes } from './audit.ts'
 import { capabilityRoutes } from './capabilities.ts'
 import { connectionRoutes } from './connections.ts'
@@ -41,6 +42,7 @@ export function adminRoutes(ctx: Context) {
     .route('/', agentRoutes(ctx))
     .route('/', capabilityRoutes(ctx))
     .route('/', freezeRoutes(ctx))
+    .route('/', approvalRoutes(ctx))
     .route('/', auditRoutes(ctx))
     .route('/', keyRoutes(ctx))
 }

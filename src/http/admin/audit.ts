@@ -91,6 +91,7 @@ const Verified = z
     head: z.object({ seq: z.int(), hash: z.string() }),
     entries: z.int(),
     checkpoints: z.int(),
+    proofs: z.int().describe('Signatures of passkeys that hold.'),
     problems: z.array(z.object({ seq: z.int().nullable(), how: z.string(), detail: z.string() })),
     calls: z.int(),
     unknown: z

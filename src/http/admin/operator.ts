@@ -98,11 +98,15 @@ export function sameOrigin(ctx: Pick<Context, 'consoleUrl'>): MiddlewareHandler<
   }
 }
 
-const openRoutes = new Set(['POST /admin/session'])
+const openRoutes = new Set([
+  'POST /admin/session',
+  'POST /admin/sign-ins',
+  'POST /admin/sign-ins/poll',
+])
 /** A session ends itself whatever its role. */
 const anyRole = new Set(['DELETE /admin/session'])
 /** Stopping things is not for admins alone. */
-const approversToo = [/^POST \/admin\/freezes$/]
+const approversToo = [/^POST \/admin\/freezes$/, /^POST \/admin\/approvals\/[^/]+\/deny$/]
 
 /** Everything needs a session unless it is listed as open, and everything but reading needs an admin. */
 export function authenticated(ctx: Context): MiddlewareHandler<OperatorEnv> {

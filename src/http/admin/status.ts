@@ -1,7 +1,9 @@
 /** The admin route that says how the broker stands. Counts and names, no content. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { listApprovals } from '../../approvals/approvals.ts'
 import { storedHead } from '../../audit/export.ts'
 import type { Context } from '../../context.ts'
+import { pendingRecoveries } from '../../identity/passkeys.ts'
 import { isHealthy } from '../../vault/health.ts'
 import { version } from '../../version.ts'
 import { FreezeShown, freezeShown } from './freezes.ts'
@@ -11,6 +13,12 @@ const StatusShown = z
   .object({
     version: z.string(),
     set_up: z.boolean().describe('In set-up mode: edits are taken from a session.'),
+    recoveries: z
+      .array(z.object({ operator: z.string(), usable_from: z.iso.datetime() }))
+      .describe(
+        'Passkeys that a recovery code enrolled and that wait. Anybody in the console cancels one.',
+      ),
+    approvals_waiting: z.int(),
     store: z.enum(['embedded', 'postgres']),
     public_url: z.string(),
     console_url: z.string(),
@@ -38,7 +46,12 @@ export function statusRoutes(ctx: Context) {
     return c.json(
       {
         version,
-        set_up: true,
+        set_up: !policy.guarded,
+        recoveries: (await pendingRecoveries(ctx)).map(({ operator, usableFrom }) => ({
+          operator,
+          usable_from: usableFrom.toISOString(),
+        })),
+        approvals_waiting: (await listApprovals(ctx, { waiting: true })).length,
         store: ctx.config.store.kind,
         public_url: ctx.publicUrl,
         console_url: ctx.consoleUrl,
