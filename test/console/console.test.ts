@@ -1,11 +1,59 @@
 /** The console as an operator uses it, in a real browser with a passkey: what it shows, what it does, and that nobody is kept out. */
+
+import type { Locator } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { ids } from '../../src/demo/railway/world.ts'
-import { front } from '../support/broker.ts'
+import { type Answer, expectOk, type Front, field, front, send } from '../support/broker.ts'
 import { desktop, faultsOf, phone, type Theme, visitor } from '../support/browser.ts'
 
 const read = 'query($id: String!) { environment(id: $id) { name } }'
 const staging = { id: ids.environments.staging }
+const remove = 'mutation($v: String!) { volumeDelete(volumeId: $v) }'
+
+/** A capability that may ask for a volume's end, for what its agent says in its own words. */
+async function mayRemove(at: Front): Promise<string> {
+  expectOk(
+    await at.admin('PUT', '/admin/scopes/risky', {
+      environment: 'staging',
+      allow: ['railway:Mutation.volumeDelete'],
+      approve: ['railway:@destructive'],
+    }),
+  )
+  const added = await at.admin('POST', '/admin/agents', { name: 'tidy', scopes: ['risky'] })
+  const minted = await at.agent('/oauth/token', {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa(`tidy:${field(expectOk(added), 'secret')}`)}` },
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      scope: 'risky',
+      reason: 'tidying \u202eup',
+    }),
+  })
+  return field(expectOk(minted), 'access_token')
+}
+
+/** A volume that lives in staging and nowhere else. */
+function volumeOf({ railway: { world } }: Front): string {
+  const elsewhere = new Set(
+    world.volumeInstances
+      .filter(({ environmentId }) => environmentId !== staging.id)
+      .map(({ volumeId }) => volumeId),
+  )
+  const found = world.volumes.find(({ id }) => !elsewhere.has(id))
+  if (found === undefined) throw new Error('staging has no volume of its own')
+  return found.id
+}
+
+function approvalIn(answer: Answer): string {
+  expect(answer.json).toMatchObject({ code: 'approval-required' })
+  // The problem document's own shape.
+  return (answer.json['approval'] as { id: string }).id
+}
+
+/** Longer than a click. */
+async function hold(button: Locator): Promise<void> {
+  await button.click({ delay: 1_300 })
+}
 
 describe('an operator', async () => {
   const at = await front()
@@ -15,6 +63,8 @@ describe('an operator', async () => {
   const { page } = me
   const text = (selector: string) => page.locator(selector).innerText()
   const token = await at.capability()
+  const risky = await mayRemove(at)
+  const volume = volumeOf(at)
 
   it('is sent to the door, whatever page they ask for, and a session of the CLI opens nothing', async () => {
     await page.goto(`${base}/console/audit?agent=cursor`)
@@ -85,6 +135,78 @@ describe('an operator', async () => {
     expect(me.complaints()).toEqual([])
   })
 
+  it('signs a command line in that shows the same code', async () => {
+    const asked = expectOk(
+      await send(`${at.broker.operatorUrl}/admin/sign-ins`, { method: 'POST' }),
+    )
+    await page.goto(`${base}/console/cli?code=${field(asked, 'user_code')}`)
+    expect(await text('.shortcode')).toBe(field(asked, 'user_code'))
+    await page.click('text=Sign it in')
+    await page.locator('h1', { hasText: 'Signed in' }).waitFor()
+    const session = await send(`${at.broker.operatorUrl}/admin/sign-ins/poll`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ id: field(asked, 'id') }),
+    })
+    expect(session.json).toMatchObject({ operator: 'ada' })
+    expect(me.complaints()).toEqual([])
+  })
+
+  it('approves nothing with a key that does not know who is there', async () => {
+    const id = approvalIn(await at.call(risky, remove, { v: volume }))
+    await page.goto(`${base}/console/approvals/${id}`)
+    await me.authenticator.setVerified(false)
+    await hold(page.locator('button[data-hold]'))
+    await page.locator('.said', { hasText: 'Nothing was done' }).waitFor()
+    await me.authenticator.setVerified(true)
+    expect(await text('#state')).toBe('pending')
+    expect(me.complaints()).toEqual([])
+  })
+
+  it('denies it, and the agent is told why', async () => {
+    const id = approvalIn(await at.call(risky, remove, { v: volume }))
+    await page.goto(`${base}/console/approvals/${id}`)
+    await page.fill('[name=reason]', 'it is still in use')
+    await page.click('button:text-is("Deny")')
+    await page.waitForURL(`${base}/console/approvals`)
+    const answer = await at.call(risky, remove, { v: volume }, { 'valetkey-approval': id })
+    expect(answer.json).toMatchObject({
+      code: 'approval-denied',
+      detail: expect.stringContaining('it is still in use'),
+    })
+    expect(at.carriedOut()).toEqual([])
+    expect(me.complaints()).toEqual([])
+  })
+
+  it('watches a request arrive, approves it with the passkey, and the agent’s retry passes', async () => {
+    await page.goto(`${base}/console/approvals`)
+    await page.locator('#pending', { hasText: 'Nothing waits' }).waitFor()
+    const id = approvalIn(await at.call(risky, remove, { v: volume }))
+    const look = page.locator('#pending a', { hasText: 'Look' })
+    await look.waitFor()
+    await look.click()
+    await page.waitForURL(`${base}/console/approvals/${id}`)
+    const shown = await text('main')
+    expect(await text('.where')).toMatch(/^staging$/i)
+    expect(shown).toContain('Mutation.volumeDelete')
+    expect(shown).toContain(volume)
+    expect(shown).toContain('tidying ⟨U+202E⟩up')
+    expect(shown).toMatch(/own words, which nobody checked/)
+
+    const button = page.locator('button[data-hold]')
+    await button.click()
+    await page.reload()
+    expect(await text('#state')).toBe('pending')
+    await hold(button)
+    await page.locator('#state', { hasText: 'approved' }).waitFor()
+    expect(at.carriedOut()).toEqual([])
+    const again = await at.call(risky, remove, { v: volume }, { 'valetkey-approval': id })
+    expect(again.json).toEqual({ data: { volumeDelete: true } })
+    expect(at.carriedOut()).toEqual(['Mutation.volumeDelete'])
+    await page.locator('#state', { hasText: 'used' }).waitFor()
+    expect(me.complaints()).toEqual([])
+  })
+
   it('stops everything with one button, sees it on every page, and lets it go on', async () => {
     await page.goto(`${base}/console/freezes`)
     await page.click('text=Freeze everything')
@@ -101,6 +223,7 @@ describe('an operator', async () => {
 
 const pages = [
   '',
+  '/approvals',
   '/agents',
   '/environments',
   '/scopes',
@@ -118,6 +241,7 @@ describe('every page', async () => {
   const token = await at.capability()
   for (const id of Object.values(ids.environments)) await at.call(token, read, { id })
   await at.admin('POST', '/admin/freezes', { subject: 'scope:work', reason: 'it is looked at' })
+  const risky = await mayRemove(at)
   const me = await visitor()
   await me.page.goto(`${base}/console/enrol`)
   await me.page.fill('[name=name]', 'ada')
@@ -125,6 +249,7 @@ describe('every page', async () => {
   await me.page.click('text=Make the passkey')
   await me.page.waitForSelector('[data-codes]:not([hidden])')
   const cookies = await me.context.cookies()
+  const waits = approvalIn(await at.call(risky, remove, { v: volumeOf(at) }))
   const [road] = (await at.audit('&agent=cursor')).map(({ request }) => String(request))
 
   it.each([
@@ -150,7 +275,7 @@ describe('every page', async () => {
     }
     for (const path of doors) await look(path)
     await context.addCookies(cookies)
-    for (const path of [...pages, `/audit/${road}`]) await look(path)
+    for (const path of [...pages, `/audit/${road}`, `/approvals/${waits}`]) await look(path)
     expect(wrong).toEqual([])
   })
 
