@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import { html } from 'hono/html'
 import type { Context } from '../context.ts'
-import { problem } from '../errors.ts'
+import { BrokerError, problem } from '../errors.ts'
 import { bounded } from '../http/admin/operator.ts'
 import { signOut } from '../identity/operators.ts'
 import { newRequestId } from '../ids.ts'
@@ -84,4 +84,7 @@ function consolePages(ctx: Context) {
     .route('/', operatorPages(ctx))
     .route('/', freezePages(ctx))
     .route('/', liveFeed(ctx))
+    .get('/console/*', () => {
+      throw new BrokerError('not-found', 'There is no such page.')
+    })
 }

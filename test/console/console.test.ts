@@ -279,6 +279,19 @@ describe('every page', async () => {
     expect(wrong).toEqual([])
   })
 
+  it('that does not exist says so in the console’s own words, and leads back', async () => {
+    for (const path of ['/nothing', '/approvals/apr_none', '/audit/req_none']) {
+      const response = await me.page.goto(`${base}/console${path}`)
+      expect([path, response?.status()]).toEqual([path, 404])
+      expect(await me.page.title()).toMatch(/· Valetkey$/)
+      expect(await faultsOf(me.page)).toEqual([])
+    }
+    await me.page.click('text=Back to the overview')
+    await me.page.waitForURL(`${base}/console`)
+    // The browser's own words for each 404.
+    expect(me.complaints()).toHaveLength(3)
+  })
+
   it('says the same with scripts off, and its forms work', async () => {
     const { page, context } = await visitor({ scripts: false })
     await context.addCookies(cookies)
