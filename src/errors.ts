@@ -126,6 +126,19 @@ export class BrokerError extends Error {
   }
 }
 
+/** An edit of policy that was left waiting for a passkey: nothing was changed, and nothing is wrong. */
+export class ChangeWaits extends Error {
+  readonly change: { id: string; url: string; expiresAt: Date; diff: unknown }
+  /** What is shown once, of an edit that makes something. */
+  shown: Readonly<Record<string, string>> = {}
+
+  constructor(change: ChangeWaits['change']) {
+    super(`the change ${change.id} waits for a passkey`)
+    this.name = 'ChangeWaits'
+    this.change = change
+  }
+}
+
 /** A problem document (RFC 9457 section 3.1) for an error. Unknown errors become `internal` and say nothing of themselves. */
 export function problem(error: unknown, requestId: string): Problem {
   const known =

@@ -6,6 +6,7 @@ import { Failure } from './failure.ts'
 import { readSession, type Session } from './session.ts'
 import { origin, type Settings } from './settings.ts'
 import type { Speak } from './speak.ts'
+import { waitingIn } from './waiting.ts'
 
 /** What lives outside this folder and is loaded only when it is asked for. */
 export type Start = {
@@ -68,6 +69,8 @@ export async function adminAt(plane: Plane, token?: string): Promise<Admin> {
     fetch: async (input: string | URL | Request, init?: RequestInit) => {
       const response = await send(plane, input, init)
       if (!response.ok) throw await refusal(plane, response)
+      const waiting = await waitingIn(response)
+      if (waiting !== null) throw waiting
       return response
     },
   })

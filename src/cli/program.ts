@@ -6,6 +6,7 @@ import { agentCommands } from './commands/agent.ts'
 import { approvalCommands } from './commands/approval.ts'
 import { auditCommands } from './commands/audit.ts'
 import { capabilityCommands } from './commands/capability.ts'
+import { changeCommands } from './commands/change.ts'
 import { completionCommand } from './commands/completion.ts'
 import { connectionCommands } from './commands/connection.ts'
 import { environmentCommands } from './commands/environment.ts'
@@ -46,6 +47,7 @@ export function program(cli: Cli): Command {
     explainCommand,
     capabilityCommands,
     approvalCommands,
+    changeCommands,
     freezeCommands,
     operatorCommands,
     auditCommands,

@@ -5,6 +5,7 @@ import { Failure, usage } from './failure.ts'
 import { program } from './program.ts'
 import { readSettings } from './settings.ts'
 import { type Speak, speaker } from './speak.ts'
+import { tellWaiting, Waiting } from './waiting.ts'
 
 export async function run(argv: readonly string[], start: Start): Promise<number> {
   const settings = readSettings()
@@ -51,6 +52,10 @@ function refuseSecrets(argv: readonly string[]): void {
 
 function ended(error: unknown, speak: Speak): number {
   if (error instanceof CommanderError) return endedByCommander(error, speak)
+  if (error instanceof Waiting) {
+    tellWaiting(error, speak)
+    return 0
+  }
   if (error instanceof Failure) {
     speak.failure(error)
     return error.exit

@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import { html } from 'hono/html'
 import type { Context } from '../context.ts'
-import { BrokerError, problem } from '../errors.ts'
+import { BrokerError, ChangeWaits, problem } from '../errors.ts'
 import { bounded } from '../http/admin/operator.ts'
 import { signOut } from '../identity/operators.ts'
 import { newRequestId } from '../ids.ts'
@@ -19,6 +19,7 @@ import {
 import { approvalPages } from './approvals.ts'
 import { assetRoutes } from './assets.ts'
 import { auditPages } from './audit.ts'
+import { changePages } from './changes.ts'
 import { entryPages } from './entry.ts'
 import { environmentPages } from './environments.ts'
 import { freezePages } from './freezes.ts'
@@ -57,6 +58,9 @@ function consolePages(ctx: Context) {
     })
   }
   app.onError(async (error, c) => {
+    if (error instanceof ChangeWaits) {
+      return c.redirect(`/console/changes/${error.change.id}`, 303)
+    }
     const said = problem(error, c.get('requestId') ?? newRequestId())
     if (said.status >= 500) ctx.log.error({ err: error, request: said.request_id }, said.detail)
     const response = await page(ctx, c, {
@@ -78,6 +82,7 @@ function consolePages(ctx: Context) {
     .route('/', entryPages(ctx))
     .route('/', overviewPages(ctx))
     .route('/', approvalPages(ctx))
+    .route('/', changePages(ctx))
     .route('/', agentPages(ctx))
     .route('/', environmentPages(ctx))
     .route('/', auditPages(ctx))

@@ -1,7 +1,8 @@
 /** The stop button, and what it stopped. Freezing takes a session; lifting waits for a passkey. */
 import { Hono } from 'hono'
 import { html } from 'hono/html'
-import { addFreeze, liftFreeze, listFreezes } from '../approvals/freezes.ts'
+import { make } from '../approvals/changes.ts'
+import { addFreeze, listFreezes } from '../approvals/freezes.ts'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import { type FreezeSubject, subjectInWords } from '../policy/freeze.ts'
@@ -92,7 +93,8 @@ ${
     const form = await c.req.parseBody()
     demandFormToken(ctx, c, form['token'])
     const { name } = consoleRole(c, 'admin')
-    await liftFreeze(ctx, { name, request: c.get('requestId') }, String(form['id']))
+    const by = { name, request: c.get('requestId') }
+    await make(ctx, by, 'freeze.lift', { id: String(form['id']) })
     return c.redirect('/console/freezes', 303)
   })
 

@@ -54,15 +54,24 @@ export async function showAgent(
   return found
 }
 
+/** A secret, and what is kept of it. */
+export type Made = { secret: Secret; hash: string }
+
+/** Whoever may have to wait makes it first: it is shown at once, and is good once the edit is. */
+export async function newAgentSecret(): Promise<Made> {
+  const value = randomSecret('vks_')
+  return { secret: secret(value), hash: await hashSecret(value) }
+}
+
 export async function addAgent(
   ctx: Context,
   by: Editor,
-  agent: { name: string; scopes: readonly string[] },
+  agent: { name: string; scopes: readonly string[]; made?: Made },
 ): Promise<{ name: string; secret: Secret }> {
   const { name } = agent
   const granted = [...new Set(agent.scopes)].toSorted()
-  const value = randomSecret('vks_')
-  const hash = await hashSecret(value)
+  const made = agent.made ?? (await newAgentSecret())
+  const { hash } = made
   const now = new Date(ctx.clock.now())
   await edit(ctx, changeBy(by, 'agent.add', { scopes: granted }, { agent: name }), async (tx) => {
     const added = await tx
@@ -77,7 +86,7 @@ export async function addAgent(
       await tx.insert(grants).values(granted.map((scope) => ({ agent: name, scope })))
     }
   })
-  return { name, secret: secret(value) }
+  return { name, secret: made.secret }
 }
 
 export async function grantScope(
@@ -121,11 +130,11 @@ export async function rotateSecret(
   ctx: Context,
   by: Editor,
   name: string,
-  options: { overlapSeconds?: number } = {},
+  options: { overlapSeconds?: number; made?: Made } = {},
 ): Promise<Secret> {
   const overlapSeconds = options.overlapSeconds ?? 0
-  const value = randomSecret('vks_')
-  const hash = await hashSecret(value)
+  const made = options.made ?? (await newAgentSecret())
+  const { hash } = made
   const now = ctx.clock.now()
   await edit(
     ctx,
@@ -138,7 +147,7 @@ export async function rotateSecret(
         .values({ id: newId('sec'), agent: name, hash, createdAt: new Date(now) })
     },
   )
-  return secret(value)
+  return made.secret
 }
 
 /** Keeps only the newest of the earlier ones, and not past the overlap. */

@@ -71,14 +71,20 @@ export async function enrolmentCode(
   return { code: secret(code), expiresAt, first: anybody === undefined }
 }
 
+export type Invitation = { code: Secret; codeHash: string; expiresAt: Date }
+
+/** Whoever may have to wait makes it first: it is shown at once, and is good once the edit is. */
+export function newInvitation(ctx: Pick<Context, 'clock'>): Invitation {
+  const { code, codeHash } = newCode()
+  return { code: secret(code), codeHash, expiresAt: new Date(ctx.clock.now() + invitationLife) }
+}
+
 export async function invite(
   ctx: Context,
   by: Editor,
-  invitation: { role: Role },
+  { role, made = newInvitation(ctx) }: { role: Role; made?: Invitation },
 ): Promise<{ code: Secret; expiresAt: Date }> {
-  const { role } = invitation
-  const { code, codeHash } = newCode()
-  const expiresAt = new Date(ctx.clock.now() + invitationLife)
+  const { code, codeHash, expiresAt } = made
   await edit(
     ctx,
     changeBy(by, 'operator.invite', { role, expires_at: expiresAt.toISOString() }),
@@ -86,7 +92,7 @@ export async function invite(
       await tx.insert(enrolments).values({ codeHash, role, createdBy: by.name, expiresAt })
     },
   )
-  return { code: secret(code), expiresAt }
+  return { code, expiresAt }
 }
 
 /** Spends a code, makes the operator it is for, and signs them in. A name that is taken does not spend it. */

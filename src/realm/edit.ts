@@ -1,13 +1,45 @@
-/** The one way to change policy: a new version, the change and its audit entry commit together or not at all. */
+/**
+ * The one way to change policy: a new version, the change and its audit entry commit together or not at all. Once there has
+ * been a passkey, what gives authority is not carried out here: it is told, taken back, and left to wait for a touch.
+ */
 import { sql } from 'drizzle-orm'
 import type { Entry } from '../audit/journal.ts'
 import type { Context } from '../context.ts'
+import { BrokerError } from '../errors.ts'
+import { type Authority, type Diff, differences, onlyRemoves } from '../policy/authority.ts'
 import type { Tx } from '../store/open.ts'
 import { policy } from '../store/schema.ts'
+import { readAuthority } from './authority.ts'
 import { policyChannel } from './realm.ts'
 
 /** Who edits, and in which request. An `Operator` fits. */
-export type Editor = { name: string; request?: string }
+export type Editor = {
+  name: string
+  request?: string
+  /** How to leave the edit waiting for a passkey. Without it an edit that has to wait is refused. */
+  wait?: (found: { diff: Diff; version: number }) => Promise<Error>
+  /** It waited, and somebody said yes to this very difference. */
+  confirmed?: {
+    /** Null where it could not be known before. */
+    diff: Diff | null
+    /** For the audit entry. */
+    facts: Record<string, unknown>
+    /** Marks it as done, in the same transaction. Throws if somebody else did. */
+    settle(tx: Tx): Promise<void>
+  }
+}
+
+/** The difference is another one by now: whoever said yes saw something else. */
+export class DifferenceMoved extends Error {
+  readonly diff: Diff
+  readonly version: number
+  constructor(diff: Diff, version: number) {
+    super('the difference is not the one that was agreed to')
+    this.name = 'DifferenceMoved'
+    this.diff = diff
+    this.version = version
+  }
+}
 
 /** What an edit needs. */
 export type Editing = Pick<Context, 'db' | 'journal' | 'realm' | 'log' | 'clock'>
@@ -21,30 +53,107 @@ export type Note = (facts: Record<string, unknown>) => void
  */
 export async function edit<T>(
   ctx: Omit<Editing, 'clock'>,
-  entry: Omit<Entry, 'kind'> & { kind?: 'change' | 'revoke' },
+  entry: Edit,
   change: (tx: Tx, note: Note) => Promise<T>,
 ): Promise<T> {
-  const result = await ctx.db.transaction(async (tx) => {
-    // First, so that edits queue here and each sees all that came before it.
-    const [row] = await tx
-      .update(policy)
-      .set({ version: sql`${policy.version} + 1` })
-      .returning({ version: policy.version })
-    const noted: Record<string, unknown> = {}
-    const changed = await change(tx, (facts) => Object.assign(noted, facts))
-    await ctx.journal.appendIn(tx, {
-      ...entry,
-      kind: entry.kind ?? 'change',
-      facts: { ...entry.facts, ...noted, policy_version: row?.version },
+  const { by, ...written } = entry
+  const result = await ctx.db
+    .transaction(async (tx) => {
+      // First, so that edits queue here and each sees all that came before it.
+      const [row] = await tx
+        .update(policy)
+        .set({ version: sql`${policy.version} + 1` })
+        .returning({ version: policy.version, guarded: policy.guarded })
+      const noted: Record<string, unknown> = {}
+      const before = row?.guarded === true && !bringsProof(entry) ? await readAuthority(tx) : null
+      const changed = await change(tx, (facts) => Object.assign(noted, facts))
+      if (before !== null) {
+        await demandAgreed(entry, before, await readAuthority(tx), row?.version ?? 0)
+        await by?.confirmed?.settle(tx)
+      }
+      await ctx.journal.appendIn(tx, {
+        ...written,
+        kind: entry.kind ?? 'change',
+        facts: {
+          ...entry.facts,
+          ...noted,
+          ...by?.confirmed?.facts,
+          policy_version: row?.version,
+        },
+      })
+      await tx.execute(sql`select pg_notify(${policyChannel}, ${String(row?.version)})`)
+      return changed
     })
-    await tx.execute(sql`select pg_notify(${policyChannel}, ${String(row?.version)})`)
-    return changed
-  })
+    .catch(async (error: unknown) => {
+      // Rolled back: what it would have done is known, and nothing was done.
+      if (error instanceof MustWait) throw await leftWaiting(by, error)
+      throw error
+    })
   await ctx.realm.refresh().catch((error) => {
     // It is committed: saying that it failed would be wrong. The poll brings it, and a stale realm serves nothing.
     ctx.log.warn({ err: error }, 'an edit of policy was made, but could not be read back yet')
   })
   return result
+}
+
+/** The entry of an edit, and who makes it. */
+type Edit = Omit<Entry, 'kind'> & { kind?: 'change' | 'revoke'; by?: Editor }
+
+/** These carry a code, a recovery code or an assertion of their own, or only stop something. */
+const ownProof = /^(operator\.enrol|passkey\.[a-z]+|recovery\.[a-z]+|freeze\.add)$/
+
+/** Even where it could be proven that they only take away: what was laundered through them looks like that. */
+const alwaysWaits =
+  /^(environment\.(set|remove|bind|unbind)|connection\.[a-z]+|agent\.rotate|operator\.[a-z]+|freeze\.lift)$/
+
+function actionOf({ facts }: Edit): string {
+  return String(facts?.['what'] ?? '')
+}
+
+function bringsProof(entry: Edit): boolean {
+  return entry.kind === 'revoke' || ownProof.test(actionOf(entry))
+}
+
+/** Inside the transaction, so that nothing stays of what has to wait. */
+class MustWait extends Error {
+  readonly diff: Diff
+  readonly version: number
+  constructor(diff: Diff, version: number) {
+    super('the edit has to wait for a passkey')
+    this.name = 'MustWait'
+    this.diff = diff
+    this.version = version
+  }
+}
+
+async function demandAgreed(
+  entry: Edit,
+  before: Authority,
+  after: Authority,
+  version: number,
+): Promise<void> {
+  const diff = differences(before, after)
+  const agreed = entry.by?.confirmed
+  if (agreed !== undefined) {
+    if (agreed.diff !== null && spelled(agreed.diff) !== spelled(diff)) {
+      throw new DifferenceMoved(diff, version)
+    }
+    return
+  }
+  if (!alwaysWaits.test(actionOf(entry)) && onlyRemoves(before, after)) return
+  throw new MustWait(diff, version)
+}
+
+/** As it comes back from a database, in whatever order. */
+function spelled({ added, removed }: Diff): string {
+  return JSON.stringify([added, removed])
+}
+
+async function leftWaiting(by: Editor | undefined, { diff, version }: MustWait): Promise<Error> {
+  if (by?.wait !== undefined) return by.wait({ diff, version })
+  return new BrokerError('forbidden', 'This gives authority, so it takes a passkey.', {
+    hint: 'Make the change with the CLI or the API of the operators, and confirm it in the console.',
+  })
 }
 
 /** The audit entry of an edit. */
@@ -53,8 +162,9 @@ export function changeBy(
   what: string,
   facts: Record<string, unknown>,
   about: { environment?: string; connection?: string; agent?: string } = {},
-): Omit<Entry, 'kind'> {
+): Omit<Entry, 'kind'> & { by: Editor } {
   return {
+    by,
     operator: by.name,
     ...(by.request === undefined ? {} : { request: by.request }),
     ...about,

@@ -2,7 +2,15 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { headerOf, type Keyring, kidOf } from '../seal/keyring.ts'
 import type { Db, Tx } from '../store/open.ts'
-import { connections, formerSecrets, policy, sealCheck, signingKeys } from '../store/schema.ts'
+import {
+  approvals,
+  changes,
+  connections,
+  formerSecrets,
+  policy,
+  sealCheck,
+  signingKeys,
+} from '../store/schema.ts'
 
 export type Resealed = { table: string; row: string; from: string; to: string }
 
@@ -64,6 +72,37 @@ const tables: SealedTable[] = [
         .set({ sealed })
         .where(and(eq(signingKeys.kid, key), eq(signingKeys.sealed, old)))
         .returning({ sealed: signingKeys.sealed }),
+  },
+  {
+    name: 'approvals',
+    read: async (db) => {
+      const rows = await db
+        .select({ id: approvals.id, call: approvals.call, outcome: approvals.outcome })
+        .from(approvals)
+      return rows.flatMap(({ id, call, outcome }) => [
+        { key: `${id} call`, sealed: call },
+        ...(outcome === null ? [] : [{ key: `${id} outcome`, sealed: outcome }]),
+      ])
+    },
+    write: (tx, { key, sealed: old }, sealed) => {
+      const [id = '', column] = key.split(' ')
+      const which = column === 'call' ? approvals.call : approvals.outcome
+      return tx
+        .update(approvals)
+        .set(column === 'call' ? { call: sealed } : { outcome: sealed })
+        .where(and(eq(approvals.id, id), eq(which, old)))
+        .returning({ sealed: sql<string>`${which}` })
+    },
+  },
+  {
+    name: 'changes',
+    read: (db) => db.select({ key: changes.id, sealed: changes.params }).from(changes),
+    write: (tx, { key, sealed: old }, sealed) =>
+      tx
+        .update(changes)
+        .set({ params: sealed })
+        .where(and(eq(changes.id, key), eq(changes.params, old)))
+        .returning({ sealed: changes.params }),
   },
   {
     name: 'seal_check',

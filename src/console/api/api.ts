@@ -1,11 +1,12 @@
 /** What the console's scripts ask: JSON, by the session's own page only. Every refusal is a problem document, and is written down. */
 import { Hono } from 'hono'
 import type { Context } from '../../context.ts'
-import { BrokerError } from '../../errors.ts'
-import { bounded } from '../../http/admin/operator.ts'
+import { BrokerError, ChangeWaits } from '../../errors.ts'
+import { bounded, waits } from '../../http/admin/operator.ts'
 import { refusal } from '../../http/problem.ts'
 import { newRequestId } from '../../ids.ts'
 import { approvalApi } from './approvals.ts'
+import { changeApi } from './changes.ts'
 import { entryRoutes } from './entry.ts'
 import { freezeRoutes } from './freezes.ts'
 import { passkeyRoutes } from './passkeys.ts'
@@ -23,6 +24,7 @@ export function consoleApi(ctx: Context) {
   })
   app.use('/console/api/*', ownPage(ctx), bounded(ctx), consoleSession(ctx))
   app.onError(async (error, c) => {
+    if (error instanceof ChangeWaits) return c.json(waits(error), 202)
     if (error instanceof BrokerError) await written(ctx, c, error)
     return refusal(error, c.get('requestId') ?? newRequestId(), ctx.log)
   })
@@ -30,6 +32,7 @@ export function consoleApi(ctx: Context) {
     .route('/', entryRoutes(ctx))
     .route('/', passkeyRoutes(ctx))
     .route('/', approvalApi(ctx))
+    .route('/', changeApi(ctx))
     .route('/', freezeRoutes(ctx))
 }
 

@@ -1,7 +1,8 @@
 /** The stop button: a console session is enough to freeze. Lifting is an edit of policy, and waits like any other. */
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { addFreeze, liftFreeze, listFreezes } from '../../approvals/freezes.ts'
+import { make } from '../../approvals/changes.ts'
+import { addFreeze, listFreezes } from '../../approvals/freezes.ts'
 import type { Context } from '../../context.ts'
 import { asked, FreezeAsked, freezeShown } from '../../http/admin/freezes.ts'
 import {
@@ -29,7 +30,7 @@ export function freezeRoutes(ctx: Context) {
   app.delete('/console/api/freezes/:id', async (c) => {
     const by = editorOf(c, 'admin')
     await bodyOf(c, z.object({}))
-    return c.json(freezeShown(await liftFreeze(ctx, by, c.req.param('id'))))
+    return c.json(freezeShown(await make(ctx, by, 'freeze.lift', { id: c.req.param('id') })))
   })
 
   return app

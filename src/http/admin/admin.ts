@@ -1,7 +1,7 @@
 /** The operators' API, composed of one sub-app per noun. Everything passes the same gate, and every refusal is a problem document. */
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from '../../context.ts'
-import { codes } from '../../errors.ts'
+import { ChangeWaits, codes } from '../../errors.ts'
 import { newRequestId } from '../../ids.ts'
 import { version } from '../../version.ts'
 import { refusal, refuseMalformed, refuseUnmatched } from '../problem.ts'
@@ -9,11 +9,19 @@ import { agentRoutes } from './agents.ts'
 import { approvalRoutes } from './approvals.ts'
 import { auditRoutes } from './audit.ts'
 import { capabilityRoutes } from './capabilities.ts'
+import { changeRoutes } from './changes.ts'
 import { connectionRoutes } from './connections.ts'
 import { environmentRoutes } from './environments.ts'
 import { freezeRoutes } from './freezes.ts'
 import { keyRoutes } from './keys.ts'
-import { authenticated, bounded, identified, type OperatorEnv, sameOrigin } from './operator.ts'
+import {
+  authenticated,
+  bounded,
+  identified,
+  type OperatorEnv,
+  sameOrigin,
+  waits,
+} from './operator.ts'
 import { operatorRoutes } from './operators.ts'
 import { providerRoutes } from './providers.ts'
 import { scopeRoutes } from './scopes.ts'
@@ -24,7 +32,10 @@ import { statusRoutes } from './status.ts'
 export function adminRoutes(ctx: Context) {
   const app = new OpenAPIHono<OperatorEnv>({ defaultHook: refuseMalformed })
   app.use('/admin/*', identified, sameOrigin(ctx), bounded(ctx), authenticated(ctx))
-  app.onError((error, c) => refusal(error, c.get('requestId') ?? newRequestId(), ctx.log))
+  app.onError((error, c) => {
+    if (error instanceof ChangeWaits) return c.json(waits(error), 202)
+    return refusal(error, c.get('requestId') ?? newRequestId(), ctx.log)
+  })
   app.notFound(
     refuseUnmatched(app, {
       requestId: (c) => c.get('requestId') ?? newRequestId(),
@@ -43,6 +54,7 @@ export function adminRoutes(ctx: Context) {
     .route('/', capabilityRoutes(ctx))
     .route('/', freezeRoutes(ctx))
     .route('/', approvalRoutes(ctx))
+    .route('/', changeRoutes(ctx))
     .route('/', auditRoutes(ctx))
     .route('/', keyRoutes(ctx))
 }

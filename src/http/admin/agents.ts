@@ -1,19 +1,16 @@
 /** Admin routes about agents. A secret is shown once, when it is made. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { make } from '../../approvals/changes.ts'
 import type { Context } from '../../context.ts'
 import {
   type AgentShown,
-  addAgent,
-  grantScope,
   listAgents,
   longestOverlap,
-  removeAgent,
-  revokeGrant,
-  rotateSecret,
+  newAgentSecret,
   showAgent,
 } from '../../identity/agents.ts'
 import { Name } from '../../ids.ts'
-import { editor, gives, operatorApp, takes } from './operator.ts'
+import { editor, gives, operatorApp, shownAnyway, takes } from './operator.ts'
 
 const Agent = z
   .object({
@@ -98,28 +95,35 @@ export function agentRoutes(ctx: Context) {
   return operatorApp()
     .openapi(list, async (c) => c.json({ agents: (await listAgents(ctx)).map(shown) }, 200))
     .openapi(add, async (c) => {
-      const { name, secret } = await addAgent(ctx, editor(c), c.req.valid('json'))
+      const { name, scopes } = c.req.valid('json')
+      const { secret, hash } = await newAgentSecret()
+      await make(ctx, editor(c), 'agent.add', { name, scopes, hash }).catch(
+        shownAnyway({ name, secret }),
+      )
       return c.json({ name, secret: secret.reveal() }, 201)
     })
     .openapi(show, async (c) => c.json(shown(await showAgent(ctx, c.req.valid('param').name)), 200))
     .openapi(remove, async (c) => {
-      await removeAgent(ctx, editor(c), c.req.valid('param').name)
+      await make(ctx, editor(c), 'agent.remove', c.req.valid('param'))
       return c.body(null, 204)
     })
     .openapi(grant, async (c) => {
       const { name, scope } = c.req.valid('param')
-      await grantScope(ctx, editor(c), name, scope)
+      await make(ctx, editor(c), 'agent.grant', { name, scope })
       return c.body(null, 204)
     })
     .openapi(revoke, async (c) => {
       const { name, scope } = c.req.valid('param')
-      await revokeGrant(ctx, editor(c), name, scope)
+      await make(ctx, editor(c), 'agent.revoke', { name, scope })
       return c.body(null, 204)
     })
     .openapi(rotate, async (c) => {
       const { name } = c.req.valid('param')
       const overlapSeconds = c.req.valid('json').overlap_seconds
-      const secret = await rotateSecret(ctx, editor(c), name, { overlapSeconds })
+      const { secret, hash } = await newAgentSecret()
+      await make(ctx, editor(c), 'agent.rotate', { name, hash, overlapSeconds }).catch(
+        shownAnyway({ name, secret }),
+      )
       return c.json({ name, secret: secret.reveal() }, 201)
     })
 }

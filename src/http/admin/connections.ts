@@ -1,19 +1,15 @@
 /** Admin routes about connections. A secret goes in and never comes out. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { make } from '../../approvals/changes.ts'
 import type { Context } from '../../context.ts'
 import { Name } from '../../ids.ts'
 import { whose } from '../../policy/environment.ts'
 import { operationsOf } from '../../providers/graphql/catalogue.ts'
-import { secret } from '../../seal/secret.ts'
 import { isHealthy } from '../../vault/health.ts'
 import {
   type ConnectionRow,
   listConnections,
   operatorLookup,
-  putConnection,
-  refreshSchema,
-  removeConnection,
-  rotateSecret,
   showConnection,
   testConnection,
 } from '../../vault/vault.ts'
@@ -156,13 +152,15 @@ export function connectionRoutes(ctx: Context) {
     .openapi(add, async (c) => {
       const given = c.req.valid('json')
       const provider = knownProvider(given.provider ?? given.name)
-      const row = await putConnection(ctx, editor(c), provider, {
+      const setting = {
         name: given.name,
+        provider: provider.name,
         baseUrl: given.base_url,
         placement: given.placement,
         allowPrivate: given.allow_private,
-        secret: secret(given.secret),
-      })
+        secret: given.secret,
+      }
+      const row = await make(ctx, editor(c), 'connection.add', setting, knownProvider)
       return c.json(shown(ctx, row), 201)
     })
     .openapi(show, async (c) =>
@@ -170,7 +168,10 @@ export function connectionRoutes(ctx: Context) {
     )
     .openapi(remove, async (c) => {
       const { name } = c.req.valid('param')
-      const lost = await removeConnection(ctx, editor(c), name, c.req.valid('query').confirm)
+      const lost = await make(ctx, editor(c), 'connection.remove', {
+        name,
+        confirm: c.req.valid('query').confirm,
+      })
       return c.json({ name, ...lost }, 200)
     })
     .openapi(test, async (c) => {
@@ -181,15 +182,21 @@ export function connectionRoutes(ctx: Context) {
     .openapi(rotate, async (c) => {
       const { name } = c.req.valid('param')
       const { provider } = await showConnection(ctx.db, name)
-      const given = secret(c.req.valid('json').secret)
-      const row = await rotateSecret(ctx, editor(c), knownProvider(provider), name, given)
+      const rotation = { name, provider, secret: c.req.valid('json').secret }
+      const row = await make(ctx, editor(c), 'connection.rotate', rotation, knownProvider)
       return c.json(shown(ctx, row), 200)
     })
     .openapi(refresh, async (c) => {
       const { name } = c.req.valid('param')
       const { provider } = await showConnection(ctx.db, name)
       const before = operationNames(ctx, name)
-      const changed = await refreshSchema(ctx, editor(c), knownProvider(provider), name)
+      const changed = await make(
+        ctx,
+        editor(c),
+        'connection.refresh',
+        { name, provider },
+        knownProvider,
+      )
       const after = operationNames(ctx, name)
       return c.json(
         {

@@ -1,25 +1,17 @@
 /** Admin routes about environments and their bindings. What is bound is first found upstream. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { make } from '../../approvals/changes.ts'
 import type { Context } from '../../context.ts'
 import { BrokerError } from '../../errors.ts'
 import { Name } from '../../ids.ts'
 import {
   type BindingRow,
-  bind,
   findNamed,
   listBindings,
   type Named,
-  unbind,
   type Wanted,
 } from '../../realm/bindings.ts'
-import {
-  addEnvironment,
-  type EnvironmentRow,
-  listEnvironments,
-  removeEnvironment,
-  setProtected,
-  showEnvironment,
-} from '../../realm/environments.ts'
+import { type EnvironmentRow, listEnvironments, showEnvironment } from '../../realm/environments.ts'
 import { listScopes } from '../../realm/scopes.ts'
 import { operatorLookup, showConnection } from '../../vault/vault.ts'
 import { knownProvider } from './known-provider.ts'
@@ -132,7 +124,7 @@ export function environmentRoutes(ctx: Context) {
       return c.json({ environments: await Promise.all(rows.map((row) => shown(ctx, row))) }, 200)
     })
     .openapi(add, async (c) => {
-      const row = await addEnvironment(ctx, editor(c), c.req.valid('json'))
+      const row = await make(ctx, editor(c), 'environment.add', c.req.valid('json'))
       return c.json(await shown(ctx, row), 201)
     })
     .openapi(show, async (c) =>
@@ -140,11 +132,14 @@ export function environmentRoutes(ctx: Context) {
     )
     .openapi(set, async (c) => {
       const environment = { ...c.req.valid('param'), ...c.req.valid('json') }
-      return c.json(await shown(ctx, await setProtected(ctx, editor(c), environment)), 200)
+      return c.json(
+        await shown(ctx, await make(ctx, editor(c), 'environment.set', environment)),
+        200,
+      )
     })
     .openapi(remove, async (c) => {
       const { name } = c.req.valid('param')
-      return c.json({ name, ...(await removeEnvironment(ctx, editor(c), name)) }, 200)
+      return c.json({ name, ...(await make(ctx, editor(c), 'environment.remove', { name })) }, 200)
     })
     .openapi(addBindings, async (c) => {
       const { connection, own, see } = c.req.valid('json')
@@ -152,12 +147,12 @@ export function environmentRoutes(ctx: Context) {
       const by = editor(c)
       await showEnvironment(ctx.db, environment)
       const wanted = await resolve(ctx, connection, { own, see })
-      const rows = await bind(ctx, by, { environment, connection, wanted })
+      const rows = await make(ctx, by, 'environment.bind', { environment, connection, wanted })
       return c.json({ bindings: rows.map(shownBinding) }, 201)
     })
     .openapi(removeBinding, async (c) => {
       const { name, id } = c.req.valid('param')
-      await unbind(ctx, editor(c), name, id)
+      await make(ctx, editor(c), 'environment.unbind', { environment: name, id })
       return c.json({ id }, 200)
     })
 }

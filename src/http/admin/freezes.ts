@@ -1,6 +1,7 @@
 /** Admin routes that stop things and let them go on. Stopping is for every admin and approver, and waits for nothing. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { addFreeze, type FreezeRow, liftFreeze, listFreezes } from '../../approvals/freezes.ts'
+import { make } from '../../approvals/changes.ts'
+import { addFreeze, type FreezeRow, listFreezes } from '../../approvals/freezes.ts'
 import type { Context } from '../../context.ts'
 import type { Freeze, FreezeSubject } from '../../policy/freeze.ts'
 import { editor, gives, operatorApp, requireRole, takes } from './operator.ts'
@@ -75,7 +76,10 @@ export function freezeRoutes(ctx: Context) {
       return c.json({ freezes: rows.map(freezeShown) }, 200)
     })
     .openapi(lift, async (c) => {
-      return c.json(freezeShown(await liftFreeze(ctx, editor(c), c.req.valid('param').id)), 200)
+      return c.json(
+        freezeShown(await make(ctx, editor(c), 'freeze.lift', c.req.valid('param'))),
+        200,
+      )
     })
 }
 

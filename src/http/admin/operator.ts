@@ -3,10 +3,11 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi'
 import type { Context as HonoContext, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { Context } from '../../context.ts'
-import { BrokerError } from '../../errors.ts'
+import { BrokerError, ChangeWaits } from '../../errors.ts'
 import { type Operator, sessionFor } from '../../identity/operators.ts'
 import { newRequestId } from '../../ids.ts'
 import type { Editor } from '../../realm/edit.ts'
+import type { Secret } from '../../seal/secret.ts'
 import { refuseMalformed, requestIdHeader } from '../problem.ts'
 
 export type OperatorEnv = { Variables: { requestId: string; operator: Operator | null } }
@@ -52,6 +53,31 @@ export function requireRole(c: HonoContext<OperatorEnv>, ...roles: Operator['rol
 /** Who edits, for the audit log. */
 export function editor(c: HonoContext<OperatorEnv>): Editor {
   return { name: requireRole(c, 'admin').name, request: c.get('requestId') }
+}
+
+/** What is shown once goes out with the answer that the edit waits: it is good as soon as the edit is. */
+export function shownAnyway(shown: {
+  name?: string
+  secret?: Secret
+  code?: Secret
+}): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof ChangeWaits)) throw error
+    const { name, secret, code } = shown
+    throw Object.assign(error, {
+      shown: {
+        ...(name === undefined ? {} : { name }),
+        ...(secret === undefined ? {} : { secret: secret.reveal() }),
+        ...(code === undefined ? {} : { code: code.reveal() }),
+      },
+    })
+  }
+}
+
+/** Accepted, and not done: an edit that an admin has to confirm. */
+export function waits({ change, shown }: ChangeWaits) {
+  const { id, url, expiresAt, diff } = change
+  return { ...shown, change: id, url, expires_at: expiresAt.toISOString(), diff }
 }
 
 /** First on the way in: the request's id, and the headers of every answer. */
@@ -106,7 +132,11 @@ const openRoutes = new Set([
 /** A session ends itself whatever its role. */
 const anyRole = new Set(['DELETE /admin/session'])
 /** Stopping things is not for admins alone. */
-const approversToo = [/^POST \/admin\/freezes$/, /^POST \/admin\/approvals\/[^/]+\/deny$/]
+const approversToo = [
+  /^POST \/admin\/changes\/[^/]+\/reject$/,
+  /^POST \/admin\/freezes$/,
+  /^POST \/admin\/approvals\/[^/]+\/deny$/,
+]
 
 /** Everything needs a session unless it is listed as open, and everything but reading needs an admin. */
 export function authenticated(ctx: Context): MiddlewareHandler<OperatorEnv> {

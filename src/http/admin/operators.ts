@@ -1,8 +1,9 @@
 /** Admin routes about operators. An invitation's code is shown once; a passphrase never. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { make } from '../../approvals/changes.ts'
 import type { Context } from '../../context.ts'
-import { invite, listOperators, removeOperator, roles } from '../../identity/operators.ts'
-import { editor, gives, operatorApp, takes } from './operator.ts'
+import { listOperators, newInvitation, roles } from '../../identity/operators.ts'
+import { editor, gives, operatorApp, shownAnyway, takes } from './operator.ts'
 
 const OperatorShown = z
   .object({
@@ -54,11 +55,13 @@ export function operatorRoutes(ctx: Context) {
     })
     .openapi(inviteOne, async (c) => {
       const { role } = c.req.valid('json')
-      const { code, expiresAt } = await invite(ctx, editor(c), { role })
+      const { code, codeHash, expiresAt } = newInvitation(ctx)
+      const asked = { role, codeHash, expiresAt: expiresAt.toISOString() }
+      await make(ctx, editor(c), 'operator.invite', asked).catch(shownAnyway({ code }))
       return c.json({ code: code.reveal(), role, expires_at: expiresAt.toISOString() }, 201)
     })
     .openapi(remove, async (c) => {
-      await removeOperator(ctx, editor(c), c.req.valid('param').name)
+      await make(ctx, editor(c), 'operator.remove', c.req.valid('param'))
       return c.body(null, 204)
     })
 }

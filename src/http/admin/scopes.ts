@@ -1,17 +1,11 @@
 /** Admin routes about scopes. Setting one replaces it whole. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { make } from '../../approvals/changes.ts'
 import type { Context } from '../../context.ts'
 import { Name } from '../../ids.ts'
 import { hasField } from '../../providers/graphql/coordinates.ts'
 import type { Snapshot } from '../../realm/realm.ts'
-import {
-  listScopes,
-  readAllow,
-  removeScope,
-  type ScopeRow,
-  setScope,
-  showScope,
-} from '../../realm/scopes.ts'
+import { listScopes, readAllow, type ScopeRow, showScope } from '../../realm/scopes.ts'
 import { graphqlCatalogue } from './known-provider.ts'
 import { editor, gives, operatorApp, takes } from './operator.ts'
 
@@ -89,7 +83,7 @@ export function scopeRoutes(ctx: Context) {
     )
     .openapi(set, async (c) => {
       const given = c.req.valid('json')
-      const row = await setScope(ctx, editor(c), {
+      const row = await make(ctx, editor(c), 'scope.set', {
         name: c.req.valid('param').name,
         environment: given.environment,
         allow: given.allow,
@@ -102,7 +96,7 @@ export function scopeRoutes(ctx: Context) {
     })
     .openapi(remove, async (c) => {
       const { name } = c.req.valid('param')
-      return c.json({ name, agents: await removeScope(ctx, editor(c), name) }, 200)
+      return c.json({ name, agents: await make(ctx, editor(c), 'scope.remove', { name }) }, 200)
     })
 }
 

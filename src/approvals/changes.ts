@@ -1,0 +1,373 @@
+/**
+ * Edits of policy that wait for a passkey: kept with what they would change, shown to an admin, carried out once they have
+ * signed exactly that. Nothing here decides what has to wait: `edit` does.
+ */
+import { hash } from 'node:crypto'
+import { and, desc, eq, gt } from 'drizzle-orm'
+import type { z } from 'zod'
+import { canonical } from '../audit/canonical.ts'
+import type { Context } from '../context.ts'
+import { BrokerError, ChangeWaits } from '../errors.ts'
+import { addAgent, grantScope, removeAgent, revokeGrant, rotateSecret } from '../identity/agents.ts'
+import { invite, type Operator, type Role, removeOperator } from '../identity/operators.ts'
+import { type Assertion, assertedBy, assertionOptions } from '../identity/passkeys.ts'
+import { newId } from '../ids.ts'
+import type { Diff } from '../policy/authority.ts'
+import type { Environment } from '../policy/environment.ts'
+import type { Provider } from '../providers/provider.ts'
+import { bind, unbind, type Wanted } from '../realm/bindings.ts'
+import { DifferenceMoved, type Editor } from '../realm/edit.ts'
+import { addEnvironment, removeEnvironment, setProtected } from '../realm/environments.ts'
+import { removeScope, type ScopeSetting, setScope } from '../realm/scopes.ts'
+import { secret } from '../seal/secret.ts'
+import { announce } from '../store/events.ts'
+import type { Db, Tx } from '../store/open.ts'
+import { changes } from '../store/schema.ts'
+import {
+  putConnection,
+  refreshSchema,
+  removeConnection,
+  rotateSecret as rotateConnection,
+} from '../vault/vault.ts'
+import { liftFreeze } from './freezes.ts'
+
+const life = 24 * 3_600_000
+const mostPending = 200
+
+type Named = { name: string }
+/** Providers are looked up by whoever calls: this folder knows none. */
+type Known = (name: string) => Provider
+
+const unshown = secret('shown when it was asked for')
+
+/**
+ * Every edit that may wait, by its name in the audit log, with all that it needs as plain data: carried out now, or again
+ * once it was confirmed.
+ */
+const recipes = {
+  'scope.set': (ctx: Context, by: Editor, p: ScopeSetting) => setScope(ctx, by, p),
+  'scope.remove': (ctx: Context, by: Editor, p: Named) => removeScope(ctx, by, p.name),
+  'environment.add': (ctx: Context, by: Editor, p: Environment) => addEnvironment(ctx, by, p),
+  'environment.set': (ctx: Context, by: Editor, p: Environment) => setProtected(ctx, by, p),
+  'environment.remove': (ctx: Context, by: Editor, p: Named) => removeEnvironment(ctx, by, p.name),
+  'environment.bind': (
+    ctx: Context,
+    by: Editor,
+    p: { environment: string; connection: string; wanted: readonly Wanted[] },
+  ) => bind(ctx, by, p),
+  'environment.unbind': (ctx: Context, by: Editor, p: { environment: string; id: string }) =>
+    unbind(ctx, by, p.environment, p.id),
+  'agent.add': (
+    ctx: Context,
+    by: Editor,
+    { hash, ...p }: { name: string; scopes: readonly string[]; hash: string },
+  ) => addAgent(ctx, by, { ...p, made: { secret: unshown, hash } }),
+  'agent.remove': (ctx: Context, by: Editor, p: Named) => removeAgent(ctx, by, p.name),
+  'agent.grant': (ctx: Context, by: Editor, p: { name: string; scope: string }) =>
+    grantScope(ctx, by, p.name, p.scope),
+  'agent.revoke': (ctx: Context, by: Editor, p: { name: string; scope: string }) =>
+    revokeGrant(ctx, by, p.name, p.scope),
+  'agent.rotate': (
+    ctx: Context,
+    by: Editor,
+    { name, hash, overlapSeconds }: { name: string; hash: string; overlapSeconds: number },
+  ) => rotateSecret(ctx, by, name, { overlapSeconds, made: { secret: unshown, hash } }),
+  'operator.invite': (
+    ctx: Context,
+    by: Editor,
+    { role, codeHash, expiresAt }: { role: Role; codeHash: string; expiresAt: string },
+  ) => invite(ctx, by, { role, made: { code: unshown, codeHash, expiresAt: new Date(expiresAt) } }),
+  'operator.remove': (ctx: Context, by: Editor, p: Named) => removeOperator(ctx, by, p.name),
+  'connection.add': (
+    ctx: Context,
+    by: Editor,
+    p: {
+      name: string
+      provider: string
+      baseUrl?: string | undefined
+      placement?: string | undefined
+      allowPrivate: boolean
+      secret: string
+    },
+    known: Known,
+  ) => putConnection(ctx, by, known(p.provider), { ...p, secret: secret(p.secret) }),
+  'connection.rotate': (
+    ctx: Context,
+    by: Editor,
+    p: { name: string; provider: string; secret: string },
+    known: Known,
+  ) => rotateConnection(ctx, by, known(p.provider), p.name, secret(p.secret)),
+  'connection.refresh': (
+    ctx: Context,
+    by: Editor,
+    p: { name: string; provider: string },
+    known: Known,
+  ) => refreshSchema(ctx, by, known(p.provider), p.name),
+  'connection.remove': (
+    ctx: Context,
+    by: Editor,
+    p: { name: string; confirm: string | undefined },
+  ) => removeConnection(ctx, by, p.name, p.confirm),
+  'freeze.lift': (ctx: Context, by: Editor, p: { id: string }) => liftFreeze(ctx, by, p.id),
+}
+
+export type Action = keyof typeof recipes
+type Params<A extends Action> = Parameters<(typeof recipes)[A]>[2]
+type Result<A extends Action> = Awaited<ReturnType<(typeof recipes)[A]>>
+
+/** Carries an edit out, or throws `ChangeWaits` where it has to wait. */
+export async function make<A extends Action>(
+  ctx: Context,
+  by: Editor,
+  action: A,
+  params: Params<A>,
+  known: Known = none,
+): Promise<Result<A>> {
+  const wait = (found: { diff: Diff; version: number }) =>
+    leaveWaiting(ctx, by, action, params, found)
+  // Before anything is asked of the outside: an address that nobody agreed to is none to send a secret to, or to look at.
+  if (action === 'connection.add' && ctx.realm.now().guarded) {
+    const { name, provider, baseUrl, allowPrivate } = params as Params<'connection.add'>
+    const at = baseUrl ?? known(provider).baseUrl
+    const words = `Connection ${name} would be ${provider} at ${at}${allowPrivate ? ', private addresses allowed' : ''}, with the secret that was given; its schema is learned once you agree`
+    throw await wait({ diff: { added: [words], removed: [] }, version: ctx.realm.now().version })
+  }
+  return run(action, ctx, { ...by, wait }, params, known)
+}
+
+function none(name: string): never {
+  throw new Error(`no provider ${name} was given`)
+}
+
+function run<A extends Action>(
+  action: A,
+  ctx: Context,
+  by: Editor,
+  params: Params<A>,
+  known: Known,
+): Promise<Result<A>> {
+  // The table is made of pairs that fit; the compiler does not follow that through an index.
+  const recipe = recipes[action] as unknown as (
+    ctx: Context,
+    by: Editor,
+    params: Params<A>,
+    known: Known,
+  ) => Promise<Result<A>>
+  return recipe(ctx, by, params, known)
+}
+
+export type ChangeRow = typeof changes.$inferSelect
+export type ChangeState = ChangeRow['state'] | 'expired'
+
+export function stateOfChange(
+  row: Pick<ChangeRow, 'state' | 'expiresAt'>,
+  now: number,
+): ChangeState {
+  return row.state === 'pending' && row.expiresAt.getTime() <= now ? 'expired' : row.state
+}
+
+function sealRow(id: string): string {
+  return `changes/${id}`
+}
+
+async function leaveWaiting(
+  ctx: Context,
+  by: Editor,
+  action: Action,
+  params: unknown,
+  { diff, version }: { diff: Diff; version: number },
+): Promise<ChangeWaits> {
+  const id = newId('chg')
+  const sealed = await ctx.keyring.seal(sealRow(id), JSON.stringify(params))
+  const now = ctx.clock.now()
+  const expiresAt = new Date(now + life)
+  await ctx.db.transaction(async (tx) => {
+    const waiting = await tx.select({ id: changes.id }).from(changes).where(pendingAt(now))
+    if (waiting.length >= mostPending) {
+      throw new BrokerError('limit-exceeded', `${mostPending} changes wait already.`, {
+        hint: 'Confirm or reject some of them in the console first.',
+        retryAfter: 60,
+      })
+    }
+    await tx.insert(changes).values({
+      ...{ id, action, version, diff, expiresAt },
+      ...{ state: 'pending', params: sealed, proposedBy: by.name, createdAt: new Date(now) },
+    })
+    await ctx.journal.appendIn(tx, {
+      kind: 'change',
+      operator: by.name,
+      ...(by.request === undefined ? {} : { request: by.request }),
+      outcome: 'waits',
+      facts: { what: 'change.propose', change: id, action, diff },
+    })
+    await announce(tx, `change:${id}`)
+  })
+  return new ChangeWaits({ id, url: `${ctx.consoleUrl}/console/changes/${id}`, expiresAt, diff })
+}
+
+function pendingAt(now: number) {
+  return and(eq(changes.state, 'pending'), gt(changes.expiresAt, new Date(now)))
+}
+
+/** Newest first. */
+export async function listChanges(
+  ctx: Pick<Context, 'db' | 'clock'>,
+  { waiting = false }: { waiting?: boolean } = {},
+): Promise<ChangeRow[]> {
+  return ctx.db
+    .select()
+    .from(changes)
+    .where(waiting ? pendingAt(ctx.clock.now()) : undefined)
+    .orderBy(desc(changes.createdAt), desc(changes.id))
+    .limit(500)
+}
+
+export async function showChange(db: Db | Tx, id: string): Promise<ChangeRow> {
+  const [row] = await db.select().from(changes).where(eq(changes.id, id))
+  if (row !== undefined) return row
+  throw new BrokerError('not-found', 'There is no such change.', {
+    hint: 'See those that wait with: valetkey change list',
+  })
+}
+
+/** What is signed of one: what it would do, as it was shown. */
+function digestOf({ id, action, params, diff }: ChangeRow): string {
+  return hash('sha256', canonical({ v: 1, id, action, params, diff }), 'hex')
+}
+
+/** One touch may confirm several. */
+export async function confirmOptions(ctx: Context, operator: string, ids: readonly string[]) {
+  const rows = await pendingOnes(ctx, ids)
+  const facts = { changes: rows.map((row) => ({ id: row.id, digest: digestOf(row) })) }
+  return assertionOptions(ctx, { purpose: 'confirm', operator, facts })
+}
+
+async function pendingOnes(ctx: Context, ids: readonly string[]): Promise<ChangeRow[]> {
+  const rows = await Promise.all([...new Set(ids)].map((id) => showChange(ctx.db, id)))
+  const gone = rows.find((row) => stateOfChange(row, ctx.clock.now()) !== 'pending')
+  if (rows.length === 0) throw new BrokerError('malformed-request', 'No change was named.')
+  if (gone === undefined) return rows
+  throw new BrokerError(
+    'conflict',
+    `The change ${gone.id} is ${stateOfChange(gone, ctx.clock.now())} already.`,
+  )
+}
+
+export type Confirmed = {
+  id: string
+  /** `moved`: it would do something else by now, and shows that; it waits for another look. */
+  outcome: 'confirmed' | 'moved' | 'failed'
+  why?: string
+}
+
+/**
+ * The signature is checked and spent first; then each change is carried out in a transaction of its own, in the order
+ * given, and only if it still does what was shown.
+ */
+export async function confirmChanges(
+  ctx: Context,
+  operator: Operator,
+  ids: readonly string[],
+  response: z.infer<typeof Assertion>,
+  { request, known }: { request: string; known: Known },
+): Promise<Confirmed[]> {
+  const rows = await pendingOnes(ctx, ids)
+  const proof = await ctx.db.transaction(async (tx) => {
+    const asserted = await assertedBy(ctx, tx, response, {
+      purpose: 'confirm',
+      operator: operator.name,
+    })
+    if (asserted.role !== 'admin') throw notAdmin(operator.name)
+    const signed = { changes: rows.map((row) => ({ id: row.id, digest: digestOf(row) })) }
+    if (canonical(asserted.facts['changes']) !== canonical(signed.changes)) {
+      throw new BrokerError('forbidden', 'What was signed are other changes than these.', {
+        hint: 'Load the page again.',
+      })
+    }
+    return asserted.proof
+  })
+  const done: Confirmed[] = []
+  for (const row of rows) {
+    done.push(
+      await carryOut(ctx, { name: operator.name, request }, row, { change: row.id, proof }, known),
+    )
+  }
+  return done
+}
+
+function notAdmin(name: string): BrokerError {
+  return new BrokerError('forbidden', `${name} is no admin, and only admins confirm changes.`)
+}
+
+async function carryOut(
+  ctx: Context,
+  by: Editor,
+  row: ChangeRow,
+  facts: Record<string, unknown>,
+  known: Known,
+): Promise<Confirmed> {
+  const { id } = row
+  // As it was written.
+  const action = row.action as Action
+  const opened = await ctx.keyring.open(sealRow(id), row.params)
+  const params = JSON.parse(opened.reveal())
+  const settle = async (tx: Tx) => {
+    const decided = { decidedAt: new Date(ctx.clock.now()), decidedBy: by.name }
+    const [mine] = await tx
+      .update(changes)
+      .set({ state: 'confirmed', ...decided })
+      .where(and(eq(changes.id, id), pendingAt(ctx.clock.now())))
+      .returning({ id: changes.id })
+    if (mine === undefined) throw new BrokerError('conflict', 'Somebody else decided this.')
+    await announce(tx, `change:${id}`)
+  }
+  // As it was written. An address was agreed to before anything was known of what is there.
+  const agreed = row.diff as unknown as Diff
+  const confirmed = { facts, settle, diff: action === 'connection.add' ? null : agreed }
+  try {
+    await run(action, ctx, { ...by, confirmed }, params, known)
+    return { id, outcome: 'confirmed' }
+  } catch (error) {
+    if (error instanceof DifferenceMoved) {
+      const { diff, version } = error
+      await ctx.db
+        .update(changes)
+        .set({ diff: { ...diff }, version })
+        .where(eq(changes.id, id))
+      return { id, outcome: 'moved', why: 'It would do something else by now: look again.' }
+    }
+    if (error instanceof BrokerError) return { id, outcome: 'failed', why: error.message }
+    throw error
+  }
+}
+
+/** By any operator who may decide, whatever they signed in with: it gives nothing. */
+export async function rejectChange(
+  ctx: Context,
+  by: { name: string; role: Role; request: string },
+  id: string,
+  because: string | null,
+): Promise<ChangeRow> {
+  if (by.role === 'auditor') throw notAdmin(by.name)
+  return ctx.db.transaction(async (tx) => {
+    const now = ctx.clock.now()
+    const [row] = await tx
+      .update(changes)
+      .set({ state: 'rejected', decidedAt: new Date(now), decidedBy: by.name, because })
+      .where(and(eq(changes.id, id), pendingAt(now)))
+      .returning()
+    if (row === undefined) {
+      const there = await showChange(tx, id)
+      throw new BrokerError('conflict', `This is ${stateOfChange(there, now)} already.`)
+    }
+    await ctx.journal.appendIn(tx, {
+      kind: 'change',
+      operator: by.name,
+      request: by.request,
+      outcome: 'rejected',
+      facts: { what: 'change.reject', change: id, action: row.action },
+    })
+    await announce(tx, `change:${id}`)
+    return row
+  })
+}

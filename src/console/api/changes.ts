@@ -1,0 +1,30 @@
+/** Saying yes to edits of policy with a passkey: one touch for as many as were shown. */
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { confirmChanges, confirmOptions } from '../../approvals/changes.ts'
+import type { Context } from '../../context.ts'
+import { knownProvider } from '../../http/admin/known-provider.ts'
+import { Assertion } from '../../identity/passkeys.ts'
+import { bodyOf, type ConsoleEnv, consoleRole } from './session.ts'
+
+const Ids = z.array(z.string().max(60)).min(1).max(100)
+
+export function changeApi(ctx: Context) {
+  const app = new Hono<ConsoleEnv>()
+
+  app.post('/console/api/changes/options', async (c) => {
+    const { ids } = await bodyOf(c, z.object({ ids: Ids }))
+    return c.json(await confirmOptions(ctx, consoleRole(c, 'admin').name, ids))
+  })
+
+  app.post('/console/api/changes/confirm', async (c) => {
+    const { ids, response } = await bodyOf(c, z.object({ ids: Ids, response: Assertion }))
+    const changes = await confirmChanges(ctx, consoleRole(c, 'admin'), ids, response, {
+      request: c.get('requestId'),
+      known: knownProvider,
+    })
+    return c.json({ changes })
+  })
+
+  return app
+}

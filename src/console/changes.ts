@@ -1,0 +1,116 @@
+/** Edits of policy that wait: each with who could newly do what. Confirming takes an admin’s passkey; rejecting does not. */
+import { Hono } from 'hono'
+import { html } from 'hono/html'
+import {
+  type ChangeRow,
+  listChanges,
+  rejectChange,
+  showChange,
+  stateOfChange,
+} from '../approvals/changes.ts'
+import type { Context } from '../context.ts'
+import type { Diff } from '../policy/authority.ts'
+import { type ConsoleEnv, consoleOperator, consoleRole, demandFormToken } from './api/session.ts'
+import { facts, type Html, nothing, page, table, time, token, visible } from './page.ts'
+
+export function changePages(ctx: Context) {
+  const app = new Hono<ConsoleEnv>()
+
+  app.get('/console/changes', async (c) => {
+    const now = ctx.clock.now()
+    const rows = await listChanges(ctx)
+    const pending = rows.filter((row) => stateOfChange(row, now) === 'pending').toReversed()
+    const rest = rows.filter((row) => stateOfChange(row, now) !== 'pending').slice(0, 50)
+    const { role } = consoleOperator(c)
+    return page(ctx, c, {
+      title: 'Changes',
+      at: '/console/changes',
+      body: html`<h1>Changes</h1>
+<p class="soft">What gives authority waits here for an admin’s passkey. What only takes it away does not.</p>
+${pending.length === 0 ? nothing('Nothing waits to be confirmed.') : ''}
+${pending.map(
+  (row) => html`<section class="panel"><h2>${
+    role === 'admin'
+      ? html`<label class="tick"><input type="checkbox" name="change" value="${row.id}" checked> <a href="/console/changes/${row.id}">${row.action}</a></label>`
+      : html`<a href="/console/changes/${row.id}">${row.action}</a>`
+  }</h2>
+${difference(row)}
+<p class="note">Asked by ${row.proposedBy}, ${time(row.createdAt)}; good until ${time(row.expiresAt)}</p></section>`,
+)}
+${
+  pending.length === 0 || role !== 'admin'
+    ? ''
+    : html`<p class="actions"><button class="main big" data-do="confirm">Confirm those ticked</button></p><p class="said" role="status"></p>`
+}
+${
+  rest.length === 0
+    ? ''
+    : html`<h2>Decided</h2>${table(
+        ['When', 'What', 'Asked by', 'State', 'By'],
+        rest.map((row) => [
+          time(row.createdAt),
+          html`<a href="/console/changes/${row.id}">${row.action}</a>`,
+          row.proposedBy,
+          stateTag(stateOfChange(row, now)),
+          row.decidedBy ?? '',
+        ]),
+      )}`
+}`,
+    })
+  })
+
+  app.get('/console/changes/:id', async (c) => {
+    const row = await showChange(ctx.db, c.req.param('id'))
+    const state = stateOfChange(row, ctx.clock.now())
+    const { role } = consoleOperator(c)
+    return page(ctx, c, {
+      title: row.action,
+      at: '/console/changes',
+      body: html`<h1>${row.action}</h1>
+${facts([
+  ['State', stateTag(state)],
+  ['Asked by', row.proposedBy],
+  ['Asked', html`${time(row.createdAt)}; good until ${time(row.expiresAt)}`],
+  ...(row.decidedBy === null ? [] : [['Decided by', row.decidedBy] as const]),
+  ...(row.because === null ? [] : [['Because', visible(row.because)] as const]),
+])}
+<h2>What would change</h2>
+${difference(row)}
+${
+  state !== 'pending' || role === 'auditor'
+    ? ''
+    : html`<section class="panel"><div class="actions">${
+        role === 'admin'
+          ? html`<button class="main big" data-do="confirm" data-ids="${row.id}">Confirm with a passkey</button>`
+          : ''
+      }<form method="post" action="/console/changes/${row.id}/reject">${token(ctx, c)}<button class="big">Reject</button></form></div>
+<p class="said" role="status"></p></section>`
+}`,
+    })
+  })
+
+  app.post('/console/changes/:id/reject', async (c) => {
+    const form = await c.req.parseBody()
+    demandFormToken(ctx, c, form['token'])
+    const { name, role } = consoleRole(c, 'admin', 'approver')
+    const by = { name, role, request: c.get('requestId') }
+    await rejectChange(ctx, by, c.req.param('id'), null)
+    return c.redirect('/console/changes', 303)
+  })
+
+  return app
+}
+
+/** Added first: that is what somebody has to agree to. */
+export function difference(row: ChangeRow): Html {
+  // As `edit` wrote it.
+  const { added = [], removed = [] } = row.diff as Partial<Diff>
+  if (added.length + removed.length === 0)
+    return nothing('Nobody could do more or less than before.')
+  return html`<ul class="diff">${added.map((one) => html`<li class="added">${visible(one)}</li>`)}${removed.map((one) => html`<li class="removed">${visible(one)}</li>`)}</ul>`
+}
+
+function stateTag(state: ReturnType<typeof stateOfChange>): Html {
+  const kind = state === 'pending' ? 'warn' : state === 'confirmed' ? 'good' : ''
+  return html`<span class="tag ${kind}">${state}</span>`
+}

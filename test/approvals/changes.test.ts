@@ -1,0 +1,241 @@
+/** Changes through the front door: once there is a passkey, whoever holds a session widens nothing, by whatever detour. */
+import { describe, expect, test } from 'vitest'
+import { adminRoutes } from '../../src/http/admin/admin.ts'
+import { type Answer, expectOk, type Front, field, front } from '../support/broker.ts'
+import { type Key, passkey } from '../support/passkey.ts'
+
+function changeIn(answer: Answer): string {
+  expect(answer).toMatchObject({ status: 202 })
+  return field(answer, 'change')
+}
+
+const confirm = (key: Key, ids: string[], how = {}) =>
+  key.touch('/console/api/changes/options', '/console/api/changes/confirm', {
+    asked: { ids },
+    rest: { ids },
+    how,
+  })
+
+const wider = { environment: 'staging', allow: ['railway:@read', 'railway:Mutation.volumeDelete'] }
+
+describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
+  test('what widens waits, is shown as a difference, and is carried out once it is confirmed', async () => {
+    const at = await front(kind)
+    const key = await passkey(at)
+    const before = at.broker.ctx.realm.now().scopes.get('work')
+    const id = changeIn(await at.admin('PUT', '/admin/scopes/work', wider))
+    expect(at.broker.ctx.realm.now().scopes.get('work')).toEqual(before)
+    const shown = expectOk(await at.admin('GET', `/admin/changes/${id}`))
+    expect(shown.json['diff']).toMatchObject({
+      added: ['Agent cursor may railway:Mutation.volumeDelete in staging (scope work)'],
+    })
+    expect(expectOk(await confirm(key, [id])).json).toEqual({
+      changes: [{ id, outcome: 'confirmed' }],
+    })
+    expect(at.broker.ctx.realm.now().scopes.get('work')?.allow).toHaveLength(2)
+    const [entry] = await at.audit('&kind=change')
+    expect(entry).toMatchObject({ operator: 'ada', facts: { what: 'scope.set', change: id } })
+    expect((await at.admin('GET', '/admin/audit/verification')).json).toMatchObject({
+      ok: true,
+      proofs: 1,
+    })
+    expect(await confirm(key, [id]).catch((error: Error) => error.message)).toContain('409')
+  })
+})
+
+test('what only takes away is done at once', async () => {
+  const at = await front()
+  await passkey(at)
+  expect(
+    await at.admin('PUT', '/admin/scopes/work', {
+      environment: 'staging',
+      allow: ['railway:@read'],
+    }),
+  ).toMatchObject({ status: 200 })
+  expect((await at.admin('DELETE', '/admin/agents/cursor/grants/work')).status).toBe(204)
+  expect((await at.admin('DELETE', '/admin/agents/cursor')).status).toBe(204)
+})
+
+/** Every route that changes something, with a body that would widen, from the routes themselves: a new one cannot be forgotten. */
+test('no route of the operators’ API widens anything with a session alone', async () => {
+  const at = await front()
+  const staging = expectOk(await at.admin('GET', '/admin/environments/staging'))
+  const [binding] = staging.json['bindings'] as [{ id: string }]
+  await passkey(at)
+  const ids: Record<string, string> = {
+    '/admin/environments/{name}/bindings/{id}': binding.id,
+  }
+  const bodies: Record<string, unknown> = {
+    'POST /admin/connections': {
+      name: 'second',
+      provider: 'railway',
+      base_url: at.railway.url,
+      allow_private: true,
+      secret: at.railway.token,
+    },
+    'POST /admin/connections/{name}/rotate': { secret: at.railway.token },
+    'POST /admin/environments': { name: 'lax', protected: false },
+    'PATCH /admin/environments/{name}': { protected: false },
+    'POST /admin/environments/{name}/bindings': {
+      connection: 'railway',
+      own: [{ kind: 'environment', address: 'acme-rentals/pr-42' }],
+    },
+    'PUT /admin/scopes/{name}': wider,
+    'POST /admin/agents': { name: 'eve', scopes: ['work'] },
+    'POST /admin/agents/{name}/secrets': {},
+    'POST /admin/operators/invitations': { role: 'admin' },
+  }
+  const names: Record<string, string> = {
+    connections: 'railway',
+    environments: 'staging',
+    scopes: 'work',
+    agents: 'cursor',
+    operators: 'ada',
+  }
+  /** These take away, stop, look, or are the session's own. */
+  const harmless =
+    /^(GET|HEAD) |\/admin\/session|\/admin\/sign-ins|\/admin\/capabilities|POST \/admin\/freezes|\/deny$|\/reject$|\/test$|\/admin\/keys|DELETE \/admin\/(agents|scopes)/
+  const before = policyOf(at)
+  const routes = adminRoutes(at.broker.ctx)
+    .routes.filter(({ path, method }) => method !== 'ALL' && !path.includes('*'))
+    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`)
+  const tried = [...new Set(routes)].filter((route) => !harmless.test(route))
+  expect(tried.length).toBeGreaterThanOrEqual(10)
+  for (const route of tried) {
+    const [method = '', template = ''] = route.split(' ')
+    const noun = template.split('/')[2] ?? ''
+    const path = template
+      .replace('{name}', names[noun] ?? '')
+      .replace('{scope}', 'work')
+      .replace('{id}', ids[template] ?? 'frz_00000000000000000000000000000000')
+    const query = template === '/admin/connections/{name}' ? '?confirm=railway' : ''
+    const answer = await at.admin(method, path + query, bodies[route])
+    const waits = answer.status === 202 && 'change' in answer.json
+    const nothing =
+      answer.status === 204 || (answer.status === 200 && answer.json['changed'] === false)
+    if (!waits && !nothing && answer.status < 400) {
+      throw new Error(`${route} was answered ${answer.status} ${answer.text}`)
+    }
+  }
+  expect(policyOf(at)).toEqual(before)
+})
+
+function policyOf({ broker }: Front): unknown {
+  const { version: _, notBefore: __, catalogues: ___, ...policy } = broker.ctx.realm.now()
+  return policy
+}
+
+test('production is not laundered into staging', async () => {
+  const at = await front()
+  const key = await passkey(at)
+  const before = policyOf(at)
+  const production = expectOk(await at.admin('GET', '/admin/environments/production'))
+  const bindings = production.json['bindings'] as { id: string; mode: string }[]
+  for (const { id } of bindings) {
+    changeIn(await at.admin('DELETE', `/admin/environments/production/bindings/${id}`))
+  }
+  expect(
+    await at.admin('POST', '/admin/environments/staging/bindings', {
+      connection: 'railway',
+      own: [{ kind: 'environment', address: 'acme-rentals/production' }],
+    }),
+  ).toMatchObject({ status: 409 })
+  changeIn(await at.admin('DELETE', '/admin/environments/production'))
+  expect(policyOf(at)).toEqual(before)
+  expect(key.operator).toBe('ada')
+})
+
+test('an address that nobody agreed to is sent nothing', async () => {
+  const at = await front()
+  await passkey(at)
+  const received = at.railway.received.length
+  changeIn(
+    await at.admin('POST', '/admin/connections', {
+      name: 'second',
+      provider: 'railway',
+      base_url: at.railway.url,
+      allow_private: true,
+      secret: at.railway.token,
+    }),
+  )
+  expect(at.railway.received).toHaveLength(received)
+})
+
+test('a signature for other changes, one given twice, and one of an approver confirm nothing', async () => {
+  const at = await front()
+  const invited = field(
+    expectOk(await at.admin('POST', '/admin/operators/invitations', { role: 'approver' })),
+    'code',
+  )
+  const ada = await passkey(at)
+  const bob = await passkey(at, 'bob', invited)
+  const one = changeIn(await at.admin('PUT', '/admin/scopes/work', wider))
+  const two = changeIn(
+    await at.admin('POST', '/admin/environments', { name: 'lax', protected: false }),
+  )
+  const before = policyOf(at)
+  expect((await bob.post('/console/api/changes/options', { ids: [one] })).status).toBe(403)
+  const options = expectOk(await ada.post('/console/api/changes/options', { ids: [one] }))
+  const response = ada.authenticator.get(options.json as never)
+  for (const ids of [[two], [one, two]]) {
+    expect((await ada.post('/console/api/changes/confirm', { ids, response })).status).toBe(403)
+  }
+  expect((await bob.post('/console/api/changes/confirm', { ids: [one], response })).status).toBe(
+    403,
+  )
+  expect(policyOf(at)).toEqual(before)
+  expectOk(await ada.post('/console/api/changes/confirm', { ids: [one], response }))
+  expect((await ada.post('/console/api/changes/confirm', { ids: [two], response })).status).toBe(
+    403,
+  )
+  expect(at.broker.ctx.realm.now().environments.has('lax')).toBe(false)
+})
+
+test('a change that would do something else by now is not carried out, and shows what it would do', async () => {
+  const at = await front()
+  const key = await passkey(at)
+  const grant = { name: 'eve', scopes: [] }
+  expectOk(await at.admin('POST', '/admin/agents', grant))
+  const id = changeIn(await at.admin('PUT', '/admin/scopes/work', wider))
+  const other = changeIn(await at.admin('PUT', '/admin/agents/eve/grants/work'))
+  expectOk(await confirm(key, [other]))
+  // Now two agents hold the scope that the first change widens.
+  expect(expectOk(await confirm(key, [id])).json).toMatchObject({
+    changes: [{ id, outcome: 'moved' }],
+  })
+  expect(at.broker.ctx.realm.now().scopes.get('work')?.allow).not.toHaveLength(0)
+  const shown = expectOk(await at.admin('GET', `/admin/changes/${id}`))
+  expect(shown.json).toMatchObject({ state: 'pending' })
+  expect(JSON.stringify(shown.json['diff'])).toContain('Agent eve may')
+  expect(expectOk(await confirm(key, [id])).json).toMatchObject({
+    changes: [{ outcome: 'confirmed' }],
+  })
+})
+
+test('an agent that was asked for gets its secret at once, and can use it once it is confirmed', async () => {
+  const at = await front()
+  const key = await passkey(at)
+  const asked = await at.admin('POST', '/admin/agents', { name: 'eve', scopes: ['work'] })
+  const id = changeIn(asked)
+  const secret = field(asked, 'secret')
+  const mint = () =>
+    at.agent('/oauth/token', {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`eve:${secret}`)}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'work' }),
+    })
+  expect((await mint()).status).toBe(401)
+  expectOk(await confirm(key, [id]))
+  expect((await mint()).status).toBe(200)
+  expect(expectOk(await at.admin('GET', `/admin/changes/${id}`)).text).not.toContain(secret)
+})
+
+test('lifting a freeze waits, and adding one does not', async () => {
+  const at = await front()
+  const key = await passkey(at)
+  const frozen = expectOk(await at.admin('POST', '/admin/freezes', { subject: 'agent:cursor' }))
+  const id = changeIn(await at.admin('DELETE', `/admin/freezes/${field(frozen, 'id')}`))
+  expect(at.broker.ctx.realm.now().freezes.size).toBe(1)
+  expectOk(await confirm(key, [id]))
+  expect(at.broker.ctx.realm.now().freezes.size).toBe(0)
+})
