@@ -1,5 +1,6 @@
 /** Act II: the same agent through the broker. Every verdict is the broker's own; what is told of the simulation is read from it. */
 import { z } from 'zod'
+import { type ActThree, actThree } from './act-three.ts'
 import { type Attempt, type Tried, tell } from './attempt.ts'
 import { type AuditTold, tellAudit } from './audit.ts'
 import { hasVolume, inWords, type Share, sharesOf, stateOf } from './belongings.ts'
@@ -25,6 +26,7 @@ export type ActTwo = {
   carried_out: string[]
   left: Share[]
   audit: AuditTold
+  act_three: ActThree
 }
 
 const daily: Attempt[] = [
@@ -156,8 +158,10 @@ async function replay(stage: Stage, { railway, broker, ask, agentSecret }: Parts
   )
   const carriedOut = tellRecord(stage, railway, before)
   await pause()
+  const left = sharesOf(railway.world, volumeId)
+  const third = await actThree(stage, { railway, broker, ask, token: second.token })
   const audit = await tellAudit(stage, ask, tried)
-  return { tried, carried_out: carriedOut, left: sharesOf(railway.world, volumeId), audit }
+  return { tried, carried_out: carriedOut, left, audit, act_three: third }
 }
 
 type Minted = { token: string; minutes: number; text: string }

@@ -1,6 +1,7 @@
 /** `valetkey demo`: the incident twice on a simulated Railway, with the broad token and through the broker. Never calls out. */
 import { Writable } from 'node:stream'
 import { type ActOne, actOne } from './act-one.ts'
+import type { ActThree } from './act-three.ts'
 import { type ActTwo, actTwo } from './act-two.ts'
 import { noBreak } from './layout.ts'
 import { startSimulatedRailway } from './railway/server.ts'
@@ -24,7 +25,7 @@ export type DemoOptions = {
   token?: string
 }
 
-type Acts = { act_one?: ActOne; act_two?: ActTwo }
+type Acts = { act_one?: ActOne; act_two?: Omit<ActTwo, 'act_three'>; act_three?: ActThree }
 
 /** 0 when everything was as told, else 1. */
 export async function demo(options: DemoOptions): Promise<number> {
@@ -54,7 +55,8 @@ async function play(stage: Stage, { startBroker, token }: DemoOptions): Promise<
   try {
     acts.act_one = await actOne(stage, railway)
     railway.reset()
-    acts.act_two = await actTwo(stage, railway, startBroker)
+    const { act_three, ...act_two } = await actTwo(stage, railway, startBroker)
+    Object.assign(acts, { act_two, act_three })
   } catch (error) {
     // The story ends here, and says so like any other claim that did not hold.
     const why = error instanceof Error ? error.message : String(error)

@@ -8,6 +8,8 @@ const { postgresData, scratch } = ids.volumes
 export type Document = { query: string; variables?: Record<string, unknown> }
 
 export const volumeId = postgresData
+/** A volume of staging alone. */
+export const scratchId = scratch
 
 /** As it was sent in April 2026: anonymous, with the id in the text. */
 export const theCall: Document = deletion(postgresData)

@@ -22,7 +22,12 @@ export const everyday = {
     'railway:Mutation.deploymentRedeploy',
   ],
 }
-export const careless = { name: 'staging-volumes', allow: ['railway:Mutation.volumeDelete'] }
+export const careless = {
+  name: 'staging-volumes',
+  allow: ['railway:Mutation.volumeDelete'],
+  /** Staging is not protected, so the scope asks for it itself. */
+  approve: ['railway:@destructive'],
+}
 
 export type SetUp = { ask: Ask; agentSecret: string }
 
@@ -65,8 +70,11 @@ async function bind(ask: Ask, environment: string): Promise<void> {
   })
 }
 
-async function setScope(ask: Ask, { name, allow }: typeof everyday): Promise<void> {
-  await ask('PUT', `/admin/scopes/${name}`, anything, { environment: 'staging', allow })
+async function setScope(
+  ask: Ask,
+  { name, allow, approve = [] }: typeof everyday & { approve?: string[] },
+): Promise<void> {
+  await ask('PUT', `/admin/scopes/${name}`, anything, { environment: 'staging', allow, approve })
 }
 
 export async function grantCarelessly(ask: Ask): Promise<void> {

@@ -59,7 +59,7 @@ test.each([
   expect(text !== plain.join('\n')).toBe(color)
   expect(/[^\n -~]/.test(plain.join('\n'))).toBe(unicode)
   expect(text).not.toContain(token)
-  expect(words(text)).toContain('19 claims of this story were checked')
+  expect(words(text)).toContain('23 claims of this story were checked')
   expect(code).toBe(0)
 })
 
@@ -74,7 +74,7 @@ test('as JSON, says what was lost in Act I, what was refused in Act II, and that
   const { code, text, token } = await played({ json: true })
   expect(code).toBe(0)
   expect(text).not.toContain(token)
-  const { ok, act_one, act_two, claims, next } = JSON.parse(text)
+  const { ok, act_one, act_two, act_three, claims, next } = JSON.parse(text)
   expect(ok).toBe(true)
   expect(claims.filter(({ held }: { held: boolean }) => !held)).toEqual([])
 
@@ -110,6 +110,7 @@ test('as JSON, says what was lost in Act I, what was refused in Act II, and that
     'deny approval-required',
   ])
   expect(act_two.audit.verified.ok).toBe(true)
+  expect(act_three).toMatchObject({ executed: true, asked_about: 0 })
   expect(next).toHaveLength(3)
 })
 

@@ -36,6 +36,8 @@ describe.each(stores)('on %s', (kind) => {
       allow: [{ connection: 'railway', pattern: { form: 'effect', effect: 'read' } }],
       maxTtl: 60,
       callsPerMinute: null,
+      approve: [],
+      approvers: 1,
     })
   })
 
