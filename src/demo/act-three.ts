@@ -55,7 +55,10 @@ export async function actThree(stage: Stage, parts: Parts): Promise<ActThree> {
   const asked = await send(url, token, deleteScratch)
   const waiting = Waiting.safeParse(json(asked.text)).data
   claim('Act III: the delete waits for a human', waiting !== undefined)
-  if (waiting === undefined) throw new Error(`the broker answered ${asked.status}: ${asked.text}`)
+  if (waiting === undefined) {
+    screen.mark('gone', `The broker answered ${asked.status}, and asked nobody.`)
+    return { approval: '', code: '', executed: false, asked_about: 0 }
+  }
   screen.mark('refused', `${asked.status} approval-required, code ${waiting.approval.code}`)
   screen.under(waiting.detail)
   await pause()
