@@ -50,6 +50,18 @@ function approvalIn(answer: Answer): string {
   return (answer.json['approval'] as { id: string }).id
 }
 
+/** What the scope risky allows, and reads. */
+const more = {
+  environment: 'staging',
+  allow: ['railway:Mutation.volumeDelete', 'railway:Query.environment'],
+  approve: ['railway:@destructive'],
+}
+
+function changeIn(answer: Answer): string {
+  expect([answer.status, answer.text]).toEqual([202, expect.stringContaining('"change":"chg_')])
+  return field(answer, 'change')
+}
+
 /** Longer than a click. */
 async function hold(button: Locator): Promise<void> {
   await button.click({ delay: 1_300 })
@@ -207,16 +219,66 @@ describe('an operator', async () => {
     expect(me.complaints()).toEqual([])
   })
 
-  it('stops everything with one button, sees it on every page, and lets it go on', async () => {
+  it('confirms a change from what it would give, and until then nothing is given', async () => {
+    const allowed = () => at.broker.ctx.realm.now().scopes.get('risky')?.allow.length
+    await page.goto(`${base}/console`)
+    await page.locator('#waiting', { hasText: 'Nothing waits' }).waitFor()
+    const id = changeIn(await at.admin('PUT', '/admin/scopes/risky', more))
+    await page.locator('#waiting', { hasText: 'A change of policy waits' }).waitFor()
+    expect(allowed()).toBe(1)
+    changeIn(await at.admin('PUT', '/admin/agents/tidy/grants/work'))
+    await page.goto(`${base}/console/changes`)
+    expect(await page.locator('.diff .added').allInnerTexts()).toEqual([
+      'Agent tidy may railway:Query.environment in staging (scope risky)',
+      'Agent tidy may railway:@read in staging (scope work)',
+      'Agent tidy may railway:@write in staging (scope work)',
+    ])
+
+    await page.goto(`${base}/console/changes/${id}`)
+    await me.authenticator.setVerified(false)
+    await page.click('text=Confirm with a passkey')
+    await page.locator('.said', { hasText: 'Nothing was done' }).waitFor()
+    expect(allowed()).toBe(1)
+    await me.authenticator.setVerified(true)
+    await page.goto(`${base}/console/changes`)
+    await page.click('text=Confirm those ticked')
+    await page.locator('main', { hasText: 'Nothing waits to be confirmed' }).waitFor()
+    expect(allowed()).toBe(2)
+    expect(at.broker.ctx.realm.now().agents.get('tidy')?.scopes).toContain('work')
+    expect(me.complaints()).toEqual([])
+  })
+
+  it('rejects a change, and it never happens', async () => {
+    const id = changeIn(await at.admin('DELETE', '/admin/environments/production'))
+    await page.goto(`${base}/console/changes/${id}`)
+    await page.click('button:text-is("Reject")')
+    await page.waitForURL(`${base}/console/changes`)
+    expect(await text('main')).toContain('Nothing waits to be confirmed')
+    expect(at.broker.ctx.realm.now().environments.has('production')).toBe(true)
+    expect(me.complaints()).toEqual([])
+  })
+
+  it('stops everything with one button, and lets it go on with a touch', async () => {
     await page.goto(`${base}/console/freezes`)
     await page.click('text=Freeze everything')
     await page.locator('text=Everything is frozen').first().waitFor()
-    expect((await at.call(token, read, staging)).json).toMatchObject({
+    const call = () => at.call(token, read, staging)
+    expect((await call()).json).toMatchObject({
       code: 'frozen',
       detail: expect.stringContaining('by ada'),
     })
     await page.goto(`${base}/console/scopes`)
     expect(await text('.banner')).toContain('Everything is frozen')
+
+    await page.goto(`${base}/console/freezes`)
+    await page.click('button:text-is("Lift")')
+    await page.waitForURL(/\/console\/changes\/chg_/)
+    expect((await call()).json).toMatchObject({ code: 'frozen' })
+    await page.click('text=Confirm with a passkey')
+    await page.locator('.tag', { hasText: 'confirmed' }).waitFor()
+    expect((await call()).status).toBe(200)
+    await page.goto(`${base}/console/freezes`)
+    expect(await text('main')).toContain('Nothing is frozen')
     expect(me.complaints()).toEqual([])
   })
 })
@@ -224,6 +286,7 @@ describe('an operator', async () => {
 const pages = [
   '',
   '/approvals',
+  '/changes',
   '/agents',
   '/environments',
   '/scopes',
@@ -249,6 +312,7 @@ describe('every page', async () => {
   await me.page.click('text=Make the passkey')
   await me.page.waitForSelector('[data-codes]:not([hidden])')
   const cookies = await me.context.cookies()
+  const change = changeIn(await at.admin('PUT', '/admin/scopes/risky', more))
   const waits = approvalIn(await at.call(risky, remove, { v: volumeOf(at) }))
   const [road] = (await at.audit('&agent=cursor')).map(({ request }) => String(request))
 
@@ -275,7 +339,8 @@ describe('every page', async () => {
     }
     for (const path of doors) await look(path)
     await context.addCookies(cookies)
-    for (const path of [...pages, `/audit/${road}`, `/approvals/${waits}`]) await look(path)
+    for (const path of [...pages, `/audit/${road}`, `/approvals/${waits}`, `/changes/${change}`])
+      await look(path)
     expect(wrong).toEqual([])
   })
 
