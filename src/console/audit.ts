@@ -81,8 +81,23 @@ ${facts([
 
 function plain(value: unknown): Html {
   if (value === null || typeof value !== 'object') return html`${visible(String(value))}`
+  if (Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string')) {
+    return html`<ul class="plain">${value.map((one) => html`<li>${visible(one)}</li>`)}</ul>`
+  }
+  if (Array.isArray(value) && value.length > 0) {
+    return html`<ul class="plain">${value.map((one) => html`<li>${inLine(one)}</li>`)}</ul>`
+  }
   const text = JSON.stringify(value, null, 1)
   return text === '[]' || text === '{}'
     ? html`<span class="soft">none</span>`
     : html`<pre>${visible(text)}</pre>`
+}
+
+/** An operation, a resource, or whatever else is one of several: its members in a line. */
+function inLine(value: unknown): Html {
+  if (!(value instanceof Object)) return html`${visible(String(value))}`
+  const said = Object.entries(value).map(([, each]) =>
+    Array.isArray(each) || !(each instanceof Object) ? String(each) : JSON.stringify(each),
+  )
+  return html`<code>${visible(said.join(' · '))}</code>`
 }

@@ -97,9 +97,9 @@ export function feed(entries: readonly Found[]): Html {
 }
 
 export function outcome(word: string): Html {
-  const kind = ['allow', 'ok', 'confirmed'].includes(word)
+  const kind = ['allow', 'ok', 'confirmed', 'approved'].includes(word)
     ? 'good'
-    : word === 'unknown' || word === 'approval-required'
+    : ['unknown', 'approval-required', 'waits', 'one of several'].includes(word)
       ? 'warn'
       : 'bad'
   return word === '' ? html`` : html`<span class="${kind}">${word}</span>`

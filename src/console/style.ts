@@ -34,7 +34,8 @@ nav a[aria-current] { color: var(--ink); box-shadow: inset 0 -2px 0 var(--accent
 main { padding-block: 1.5rem 4rem; }
 h1 { font-size: 1.35rem; line-height: 1.3; margin: 0 0 1rem; font-weight: 620; }
 h2 { font-size: 1rem; margin: 2rem 0 .5rem; font-weight: 620; }
-h1 + h2 { margin-top: 0; }
+h1 + h2, .panel > h2:first-child, #waiting > h2:first-child { margin-top: 0; }
+time { white-space: nowrap; }
 p { margin: 0 0 .75rem; max-width: 44rem; }
 .soft, small, .note { color: var(--soft); }
 small, .note { font-size: .87rem; }
@@ -53,6 +54,7 @@ tr:last-child > td { border-bottom: 0; }
 dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.25rem; margin: 0 0 1rem; }
 dl.facts dt { color: var(--soft); }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
+section.panel > :last-child { margin-bottom: 0; }
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 4px; padding: 1rem 1.25rem; margin: 0 0 1rem; }
 .cols { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 0 2.5rem; }
 .tag { font-size: .8rem; border: 1px solid var(--line); border-radius: 3px; padding: 0 .35rem; color: var(--soft); white-space: nowrap; }
@@ -86,8 +88,7 @@ button[disabled] { opacity: .55; cursor: default; }
 .said { min-height: 1.5rem; margin: .5rem 0; }
 .said.bad { color: var(--bad); }
 ol.codes { columns: 2; font-family: var(--mono); padding-left: 2rem; max-width: 30rem; }
-ul.plain { list-style: none; margin: 0 0 .75rem; padding: 0; }
-ul.plain li { padding: .2rem 0; }
+ul.plain { list-style: none; margin: 0; padding: 0; }
 ul.diff { list-style: none; padding: 0; margin: 0 0 .75rem; }
 ul.diff li { padding-left: 1.4rem; text-indent: -1.4rem; }
 ul.diff li::before { display: inline-block; width: 1.4rem; text-indent: 0; font-family: var(--mono); }
