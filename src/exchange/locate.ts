@@ -146,6 +146,11 @@ function budget(ctx: Context): Budget {
   return { late: performance.now() + locateMs, left: lookupsPerCall }
 }
 
+/** For whoever describes what was located: out of the same agent's look-ups, and the upstream's quota is left to operators. */
+export function lookupFor(ctx: Context, where: Where): Lookup {
+  return boundedLookup(ctx, where, budget(ctx))
+}
+
 /** Bounded for this call in number and time, and for this agent by the minute. */
 function boundedLookup(ctx: Context, where: Where, spent: Budget): Asked {
   return async (document, variables) => {

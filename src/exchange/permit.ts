@@ -24,13 +24,11 @@ import { demand, type Verdict, type Waits } from '../policy/verdict.ts'
 import type { Call } from '../providers/provider.ts'
 import type { Snapshot } from '../realm/realm.ts'
 import { standing } from '../tokens/verify.ts'
-import { lookupWith } from '../vault/lookup.ts'
-import { openCredential } from '../vault/vault.ts'
 import { version as program } from '../version.ts'
 import type { Incoming } from './call.ts'
 import type { Answer } from './forward.ts'
 import { grantedScopes, type ReadCall } from './judge.ts'
-import type { Where } from './locate.ts'
+import { lookupFor, type Where } from './locate.ts'
 
 /** Leave to go on. */
 export type Permit = {
@@ -125,11 +123,6 @@ async function waiting(
   const [first] = refused
   const operation = first?.operation ?? reading.operations[0]?.name ?? ''
   const effect = strictest(reading.operations.flatMap(({ effects }) => effects))
-  const lookup = lookupWith(ctx, {
-    provider,
-    target: connection,
-    credential: await openCredential(ctx, connection),
-  })
   const row = await askForApproval(
     ctx,
     {
@@ -141,7 +134,8 @@ async function waiting(
       deferred: prefersAsync(incoming),
       shown: {},
     },
-    () => shownTo({ capability, policy, provider, reading, sites, lookup }),
+    () =>
+      shownTo({ capability, policy, provider, reading, sites, lookup: lookupFor(ctx, passing) }),
   )
   const facts = approvalFacts(ctx, row)
   const next = row.deferred

@@ -1,6 +1,6 @@
 /** Challenges for passkeys: each is made from what is to be signed, kept, and taken once. Never says what was signed. */
 import { randomBytes } from 'node:crypto'
-import { and, eq, gt, lt, sql } from 'drizzle-orm'
+import { and, eq, gt, isNull, lt, sql } from 'drizzle-orm'
 import { challengeOf, type Purpose } from '../audit/proof.ts'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
@@ -10,8 +10,9 @@ import { challenges } from '../store/schema.ts'
 const minute = 60_000
 /** As long as somebody may look at a page before touching the key. */
 const life = 5 * minute
-/** Anybody may ask to sign in; together they may not fill the table. */
-const mostAtOnce = 10_000
+/** Anybody may ask to sign in; together they may not fill the table, nor stand in the way of those who are in. */
+const mostOfStrangers = 10_000
+const mostOfOne = 1_000
 
 export type Challenge = {
   challenge: string
@@ -33,17 +34,20 @@ export async function newChallenge(
     challenge_expires_at: expiresAt.toISOString(),
   }
   const challenge = challengeOf(asked.purpose, facts)
-  await demandRoom(ctx.db, now)
+  await demandRoom(ctx.db, now, asked.operator)
   await ctx.db
     .insert(challenges)
     .values({ challenge, purpose: asked.purpose, operator: asked.operator, facts, expiresAt })
   return challenge
 }
 
-async function demandRoom(db: Db, now: number): Promise<void> {
+async function demandRoom(db: Db, now: number, operator: string | null): Promise<void> {
   await db.delete(challenges).where(lt(challenges.expiresAt, new Date(now)))
-  const [row] = await db.select({ count: sql<number>`count(*)::int` }).from(challenges)
-  if ((row?.count ?? 0) < mostAtOnce) return
+  const [row] = await db
+    .select({ count: sql<number>`count(*)::int` })
+    .from(challenges)
+    .where(operator === null ? isNull(challenges.operator) : eq(challenges.operator, operator))
+  if ((row?.count ?? 0) < (operator === null ? mostOfStrangers : mostOfOne)) return
   throw new BrokerError('limit-exceeded', 'Too many passkeys are being asked for at once.', {
     hint: 'Try again in a minute.',
     retryAfter: 60,

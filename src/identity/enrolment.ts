@@ -9,7 +9,13 @@ import { announce } from '../store/events.ts'
 import type { Db, Tx } from '../store/open.ts'
 import { enrolments, operators, passkeys, policy } from '../store/schema.ts'
 import { badCode, codeHashOf, type Role, type SignedIn, startSession, tries } from './operators.ts'
-import { type Created, createdBy, creationOptions, type Registration } from './passkeys.ts'
+import {
+  type Created,
+  createdBy,
+  creationOptions,
+  passkeysOf,
+  type Registration,
+} from './passkeys.ts'
 import { giveRecoveryCodes, newRecoveryCodes } from './recovery-codes.ts'
 
 /** Policy that a replica must understand to ask for approvals. */
@@ -104,8 +110,11 @@ async function spend(tx: Tx, codeHash: string, name: string, now: number): Promi
     .returning()
   if (before === undefined || spent === undefined) throw badCode()
   const [there] = await tx.select().from(operators).where(eq(operators.name, name))
-  // The operator whom this very code made a moment ago, at the command line.
-  if (before.operator === name && there !== undefined) return there.role
+  // The operator whom this very code made a moment ago, at the command line, and who has no passkey by another.
+  if (before.operator === name && there !== undefined) {
+    if ((await passkeysOf(tx, name)).length > 0) throw badCode()
+    return there.role
+  }
   if (spent.createdBy === null) return byStartCode(tx, spent.role, name, at, there?.role)
   if (there !== undefined) throw taken(name)
   await tx.insert(operators).values({ name, role: spent.role, passphrase: null, createdAt: at })

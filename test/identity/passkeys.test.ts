@@ -1,6 +1,7 @@
 /** Passkeys through the front door: what enrols one, what signs in, and everything that must not. */
 import { describe, expect, test } from 'vitest'
 import { createAuthenticator } from '../../src/demo/authenticator.ts'
+import { enrolmentCode } from '../../src/identity/operators.ts'
 import { expectOk, front, send } from '../support/broker.ts'
 import { pageOf, passkey, signIn } from '../support/passkey.ts'
 
@@ -27,6 +28,14 @@ test('a code enrols one passkey, and nothing without it does: not a session, not
   }
   const session = await at.admin('POST', '/console/api/enrol/options', { code, name: 'ada' })
   expect(session.status).toBe(403)
+})
+
+test('the code that made an operator enrols no second passkey beside one by a later code', async () => {
+  const at = await front()
+  const first = at.broker.enrolment?.code.reveal() ?? ''
+  const later = await enrolmentCode(at.broker.ctx)
+  await passkey(at, 'ada', later?.code.reveal())
+  await expect(passkey(at, 'ada', first)).rejects.toThrow('401')
 })
 
 test('once there is a passkey, a passphrase signs nobody in', async () => {
