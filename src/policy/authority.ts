@@ -25,7 +25,21 @@ export type Authority = {
   /** In words, with everything that decides where a secret goes. */
   connections: readonly string[]
   operators: readonly string[]
+  /** Codes that make an operator of whoever holds one. */
+  invitations: readonly string[]
   freezes: readonly string[]
+}
+
+/** Everything that decides where a connection's secret goes. */
+export function connectionInWords(target: {
+  name: string
+  provider: string
+  baseUrl: string
+  placement: string
+  allowPrivate: boolean
+}): string {
+  const { name, provider, baseUrl, placement, allowPrivate } = target
+  return `${name} is ${provider} at ${baseUrl}${allowPrivate ? ', private addresses allowed' : ''}, placed as ${placement}`
 }
 
 /** Sentences, for the human who has to agree. */
@@ -33,16 +47,28 @@ export type Diff = { added: string[]; removed: string[] }
 
 /** What would newly be possible, and what no longer. */
 export function differences(before: Authority, after: Authority): Diff {
-  const [was, is] = [sentences(before), sentences(after)]
+  const quiet = regranted(before, after)
+  const [was, is] = [sentences(before, quiet), sentences(after, quiet)]
   return {
     added: [...is].filter((one) => !was.has(one)).sort(),
     removed: [...was].filter((one) => !is.has(one)).sort(),
   }
 }
 
-function sentences(authority: Authority): Set<string> {
+/** Scopes that allow what they did and of which only the holders change: that they had none is no news. */
+function regranted(before: Authority, after: Authority): Set<string> {
+  const held = new Set([...before.agents, ...after.agents].flatMap(({ scopes }) => scopes))
+  const allows = new Map(before.scopes.map(({ name, allow }) => [name, JSON.stringify(allow)]))
+  return new Set(
+    after.scopes
+      .filter(({ name, allow }) => held.has(name) && allows.get(name) === JSON.stringify(allow))
+      .map(({ name }) => name),
+  )
+}
+
+function sentences(authority: Authority, quiet: ReadonlySet<string>): Set<string> {
   const scopes = new Map(authority.scopes.map((scope) => [scope.name, scope]))
-  const granted = new Set(authority.agents.flatMap((agent) => agent.scopes))
+  const granted = new Set([...quiet, ...authority.agents.flatMap((agent) => agent.scopes)])
   return new Set([
     ...authority.agents.map(({ name }) => `There is an agent ${name}`),
     ...authority.agents.flatMap(({ name, secrets }) =>
@@ -65,6 +91,7 @@ function sentences(authority: Authority): Set<string> {
     ...authority.bindings.map((one) => `Environment ${one}`),
     ...authority.connections.map((one) => `Connection ${one}`),
     ...authority.operators.map((one) => `Operator ${one}`),
+    ...authority.invitations.map((one) => `An invitation ${one}`),
     ...authority.freezes.map((one) => `Frozen: ${one}`),
   ])
 }
@@ -73,29 +100,32 @@ function scopeSentences(scope: AuthorityScope, granted: boolean): string[] {
   const { name, environment } = scope
   const limit =
     scope.callsPerMinute === null ? 'no limit' : `${scope.callsPerMinute} calls a minute`
+  // Also where it asks for none itself: a protected environment does, and the strictest of all scopes counts.
+  const approvers = scope.approvers === 1 ? 'one operator' : `${scope.approvers} operators`
   return [
     `Scope ${name} in ${environment} gives capabilities for up to ${scope.maxTtl} s, with ${limit}`,
+    `Scope ${name} in ${environment} wants what needs approval approved by ${approvers}`,
     ...(granted ? [] : scope.allow.map((one) => `Scope ${name}, granted to nobody, allows ${one}`)),
-    ...scope.approve.map(
-      (one) =>
-        `Scope ${name} wants ${one} approved by ${scope.approvers === 1 ? 'an operator' : `${scope.approvers} operators`}`,
-    ),
+    ...scope.approve.map((one) => `Scope ${name} wants approval of ${one}`),
   ]
 }
 
 /**
  * Whether no agent may do anything after that it could not before, with no gate weaker, and nothing else has changed.
- * Freezes may be added, never lifted.
+ * Freezes may be added, never lifted. Names count although nobody may use them yet: an agent without scopes, or a scope that
+ * nobody holds, is what a human would trust at the next grant.
  */
 export function onlyRemoves(before: Authority, after: Authority): boolean {
-  const same = (name: 'environments' | 'bindings' | 'connections' | 'operators') =>
+  const same = (name: 'environments' | 'bindings' | 'connections' | 'operators' | 'invitations') =>
     JSON.stringify(before[name]) === JSON.stringify(after[name])
   return (
     same('environments') &&
     same('bindings') &&
     same('connections') &&
     same('operators') &&
+    same('invitations') &&
     before.freezes.every((one) => after.freezes.includes(one)) &&
+    after.scopes.every((scope) => withinOne(scope, before.scopes)) &&
     after.agents.every((agent) => holdsLess(agent, before, after))
   )
 }
@@ -105,14 +135,12 @@ function holdsLess(
   before: Authority,
   after: Authority,
 ): boolean {
-  const now = scopesOf(agent, after)
-  if (now.length === 0) return true
   const was = before.agents.find(({ name }) => name === agent.name)
   if (was === undefined) return false
-  const had = scopesOf(was, before)
+  const [had, now] = [scopesOf(was, before), scopesOf(agent, after)]
   return (
     agent.secrets.every((one) => was.secrets.includes(one)) &&
-    now.every((scope) => withinOne(scope, had)) &&
+    agent.scopes.every((one) => was.scopes.includes(one)) &&
     [...new Set(now.map(({ environment }) => environment))].every((environment) =>
       gatedNoLess(in_(environment, had), in_(environment, now)),
     )

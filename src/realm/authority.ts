@@ -1,12 +1,13 @@
 /** Reads who may do what inside a transaction, as the edit under way leaves it. */
-import { isNull } from 'drizzle-orm'
-import { type Authority, allowSpelled } from '../policy/authority.ts'
+import { and, isNotNull, isNull } from 'drizzle-orm'
+import { type Authority, allowSpelled, connectionInWords } from '../policy/authority.ts'
 import type { Tx } from '../store/open.ts'
 import {
   agentSecrets,
   agents,
   bindings,
   connections,
+  enrolments,
   environments,
   freezes,
   grants,
@@ -48,11 +49,23 @@ export async function readAuthority(tx: Tx): Promise<Authority> {
     connections: (await tx.select().from(connections))
       .map(
         (row) =>
-          `${row.name} is ${row.provider} at ${row.baseUrl}${row.allowPrivate ? ', private addresses allowed' : ''}, placed as ${row.placement}, with secret ${row.secretVersion} and schema ${row.schema.slice(0, 12)}`,
+          `${connectionInWords(row)}, with secret ${row.secretVersion} and schema ${row.schema.slice(0, 12)}`,
       )
       .sort(),
     operators: (await tx.select().from(operators))
       .map((row) => `${row.name} is ${row.role}`)
+      .sort(),
+    // The code of a start is nobody's edit, and is void once there is a passkey.
+    invitations: (
+      await tx
+        .select()
+        .from(enrolments)
+        .where(and(isNull(enrolments.usedAt), isNotNull(enrolments.createdBy)))
+    )
+      .map(
+        (row) =>
+          `of ${row.createdBy} makes an operator who is ${row.role} (code …${row.codeHash.slice(-6)})`,
+      )
       .sort(),
     freezes: (await tx.select().from(freezes).where(isNull(freezes.liftedAt)))
       .map((row) => row.subject)

@@ -193,9 +193,8 @@ test('a signature for other changes, one given twice, and one of an approver con
 
 test('a change that would do something else by now is not carried out, and shows what it would do', async () => {
   const at = await front()
+  expectOk(await at.admin('POST', '/admin/agents', { name: 'eve', scopes: [] }))
   const key = await passkey(at)
-  const grant = { name: 'eve', scopes: [] }
-  expectOk(await at.admin('POST', '/admin/agents', grant))
   const id = changeIn(await at.admin('PUT', '/admin/scopes/work', wider))
   const other = changeIn(await at.admin('PUT', '/admin/agents/eve/grants/work'))
   expectOk(await confirm(key, [other]))
