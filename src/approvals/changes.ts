@@ -12,7 +12,7 @@ import { addAgent, grantScope, removeAgent, revokeGrant, rotateSecret } from '..
 import { invite, type Operator, type Role, removeOperator } from '../identity/operators.ts'
 import { type Assertion, assertedBy, assertionOptions } from '../identity/passkeys.ts'
 import { newId } from '../ids.ts'
-import type { Diff } from '../policy/authority.ts'
+import { connectionInWords, type Diff } from '../policy/authority.ts'
 import type { Environment } from '../policy/environment.ts'
 import type { Provider } from '../providers/provider.ts'
 import { bind, unbind, type Wanted } from '../realm/bindings.ts'
@@ -24,6 +24,7 @@ import { announce } from '../store/events.ts'
 import type { Db, Tx } from '../store/open.ts'
 import { changes } from '../store/schema.ts'
 import {
+  connectionTarget,
   putConnection,
   refreshSchema,
   removeConnection,
@@ -125,11 +126,16 @@ export async function make<A extends Action>(
 ): Promise<Result<A>> {
   const wait = (found: { diff: Diff; version: number }) =>
     leaveWaiting(ctx, by, action, params, found)
-  // Before anything is asked of the outside: an address that nobody agreed to is none to send a secret to, or to look at.
+  // An address that nobody agreed to is asked nothing: else whoever stole a session would have a way to private addresses.
+  // Every other edit that reaches out before it waits does so at an address that was agreed to: binding and refreshing with
+  // the stored secret, rotating with the one that was just given.
   if (action === 'connection.add' && ctx.realm.now().guarded) {
-    const { name, provider, baseUrl, allowPrivate } = params as Params<'connection.add'>
-    const at = baseUrl ?? known(provider).baseUrl
-    const words = `Connection ${name} would be ${provider} at ${at}${allowPrivate ? ', private addresses allowed' : ''}, with the secret that was given; its schema is learned once you agree`
+    const setting = params as Params<'connection.add'>
+    const target = await connectionTarget(ctx, known(setting.provider), {
+      ...setting,
+      secret: secret(setting.secret),
+    })
+    const words = `Connection ${connectionInWords(target)}, with the secret that was given; its schema is learned once you agree`
     throw await wait({ diff: { added: [words], removed: [] }, version: ctx.realm.now().version })
   }
   return run(action, ctx, { ...by, wait }, params, known)
@@ -311,6 +317,7 @@ async function carryOut(
   const action = row.action as Action
   const opened = await ctx.keyring.open(sealRow(id), row.params)
   const params = JSON.parse(opened.reveal())
+  let settled = false
   const settle = async (tx: Tx) => {
     const decided = { decidedAt: new Date(ctx.clock.now()), decidedBy: by.name }
     const [mine] = await tx
@@ -320,12 +327,15 @@ async function carryOut(
       .returning({ id: changes.id })
     if (mine === undefined) throw new BrokerError('conflict', 'Somebody else decided this.')
     await announce(tx, `change:${id}`)
+    settled = true
   }
   // As it was written. An address was agreed to before anything was known of what is there.
   const agreed = row.diff as unknown as Diff
   const confirmed = { facts, settle, diff: action === 'connection.add' ? null : agreed }
   try {
     await run(action, ctx, { ...by, confirmed }, params, known)
+    // A schema that is what was known by now is no edit.
+    if (!settled) return await nothingLeft(ctx, by, id)
     return { id, outcome: 'confirmed' }
   } catch (error) {
     if (error instanceof DifferenceMoved) {
@@ -333,12 +343,22 @@ async function carryOut(
       await ctx.db
         .update(changes)
         .set({ diff: { ...diff }, version })
-        .where(eq(changes.id, id))
+        .where(and(eq(changes.id, id), pendingAt(ctx.clock.now())))
       return { id, outcome: 'moved', why: 'It would do something else by now: look again.' }
     }
     if (error instanceof BrokerError) return { id, outcome: 'failed', why: error.message }
     throw error
   }
+}
+
+async function nothingLeft(ctx: Context, by: Editor, id: string): Promise<Confirmed> {
+  const because = 'It has been so already.'
+  const now = ctx.clock.now()
+  await ctx.db
+    .update(changes)
+    .set({ state: 'void', decidedAt: new Date(now), decidedBy: by.name, because })
+    .where(and(eq(changes.id, id), pendingAt(now)))
+  return { id, outcome: 'failed', why: because }
 }
 
 /** By any operator who may decide, whatever they signed in with: it gives nothing. */

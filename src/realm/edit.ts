@@ -24,7 +24,7 @@ export type Editor = {
     diff: Diff | null
     /** For the audit entry. */
     facts: Record<string, unknown>
-    /** Marks it as done, in the same transaction. Throws if somebody else did. */
+    /** Marks it as done, first in the same transaction. Throws if somebody else did. */
     settle(tx: Tx): Promise<void>
   }
 }
@@ -64,12 +64,13 @@ export async function edit<T>(
         .update(policy)
         .set({ version: sql`${policy.version} + 1` })
         .returning({ version: policy.version, guarded: policy.guarded })
+      // Of two who confirm at once the second stops here, before it could find that there is nothing left to do.
+      await by?.confirmed?.settle(tx)
       const noted: Record<string, unknown> = {}
       const before = row?.guarded === true && !bringsProof(entry) ? await readAuthority(tx) : null
       const changed = await change(tx, (facts) => Object.assign(noted, facts))
       if (before !== null) {
         await demandAgreed(entry, before, await readAuthority(tx), row?.version ?? 0)
-        await by?.confirmed?.settle(tx)
       }
       await ctx.journal.appendIn(tx, {
         ...written,
@@ -169,6 +170,6 @@ export function changeBy(
     ...(by.request === undefined ? {} : { request: by.request }),
     ...about,
     outcome: 'ok',
-    facts: { what, ...facts },
+    facts: { ...facts, what },
   }
 }

@@ -92,16 +92,14 @@ export type ConnectionSetting = {
   secret: Secret
 }
 
-/** Tries the secret and learns the schema with it before anything is written. */
-export async function putConnection(
-  ctx: Context,
-  by: Editor,
+/** Where the secret would go, spelled in one way, or why it cannot. Asks nothing of that place. */
+export async function connectionTarget(
+  ctx: Pick<Context, 'db'>,
   provider: Provider,
-  setting: ConnectionSetting,
-): Promise<ConnectionRow> {
-  const { name, allowPrivate, secret } = setting
+  { name, allowPrivate, secret, ...setting }: ConnectionSetting,
+): Promise<Target> {
   demandSendable(secret)
-  const target: Target = {
+  const target = {
     name,
     provider: provider.name,
     baseUrl: readBaseUrl(setting.baseUrl ?? provider.baseUrl, allowPrivate),
@@ -109,6 +107,18 @@ export async function putConnection(
     allowPrivate,
   }
   await demandFree(ctx.db, name)
+  return target
+}
+
+/** Tries the secret and learns the schema with it before anything is written. */
+export async function putConnection(
+  ctx: Context,
+  by: Editor,
+  provider: Provider,
+  setting: ConnectionSetting,
+): Promise<ConnectionRow> {
+  const { name, secret } = setting
+  const target = await connectionTarget(ctx, provider, setting)
   const learned = await learnSchema(ctx, provider, { target, credential: secret })
   await tryCredential(ctx, provider, { target, credential: secret })
   const sealed = await ctx.keyring.seal(rowOf(name), secret.reveal())
