@@ -35,6 +35,8 @@ test('every command has help that ends with an example of itself', async () => {
       ...verbs('scope', 'set', 'list', 'show', 'remove'),
       ...verbs('agent', 'add', 'list', 'show', 'grant', 'revoke', 'rotate', 'remove'),
       ...verbs('capability', 'list', 'revoke'),
+      ...verbs('approval', 'list', 'show', 'deny'),
+      ...verbs('change', 'list', 'show', 'reject'),
       ...verbs('freeze', 'add', 'list', 'lift'),
       ...verbs('operator', 'invite', 'list', 'remove'),
       ...verbs('audit', 'tail', 'search', 'export', 'verify'),
