@@ -35,11 +35,18 @@ test('the status counts what there is', async () => {
   expect(headers.get('set-cookie')).toBeNull()
 })
 
+/** How one gets in; the device sign-in gives nothing until somebody in the console confirms it. */
+const entrances = new Set([
+  'POST /admin/session',
+  'POST /admin/sign-ins',
+  'POST /admin/sign-ins/poll',
+])
+
 test('every route but signing in needs a session, and nothing is done without one', async () => {
   const routes = operations()
   expect(routes.length).toBeGreaterThan(30)
   for (const { method, path } of routes) {
-    if (method === 'POST' && path === '/admin/session') continue
+    if (entrances.has(`${method} ${path}`)) continue
     const body = method === 'GET' || method === 'DELETE' ? undefined : {}
     for (const token of ['', 'vko_'.padEnd(47, 'x'), 'eyJhbGciOiJFZERTQSJ9.e30.x']) {
       const answer = await plane.call(method, path.replaceAll(/\{\w+\}/g, 'staging'), body, token)
@@ -52,7 +59,8 @@ test('every route but signing in needs a session, and nothing is done without on
 
 test('an auditor may not send anything that changes, whatever the route', async () => {
   for (const { method, path } of operations()) {
-    if (method === 'GET' || path === '/admin/session') continue
+    if (method === 'GET' || path === '/admin/session' || entrances.has(`${method} ${path}`))
+      continue
     const body = method === 'DELETE' ? undefined : {}
     const filled = path.replaceAll(/\{\w+\}/g, 'staging')
     const answer = await plane.call(method, filled, body, plane.auditor)
