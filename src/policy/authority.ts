@@ -84,6 +84,7 @@ function sentences(authority: Authority, quiet: ReadonlySet<string>): Set<string
             )
       }),
     ),
+    ...authority.agents.flatMap((agent) => gateSentences(agent.name, scopesOf(agent, authority))),
     ...authority.scopes.flatMap((scope) => scopeSentences(scope, granted.has(scope.name))),
     ...authority.environments.map(
       (one) => `Environment ${one.name} is ${one.protected ? 'protected' : 'unprotected'}`,
@@ -94,6 +95,26 @@ function sentences(authority: Authority, quiet: ReadonlySet<string>): Set<string
     ...authority.invitations.map((one) => `An invitation ${one}`),
     ...authority.freezes.map((one) => `Frozen: ${one}`),
   ])
+}
+
+/**
+ * What an agent is asked for counts over all its scopes of an environment: with one of them goes a gate of the others, which
+ * would else read as if something were only taken away.
+ */
+function gateSentences(agent: string, held: readonly AuthorityScope[]): string[] {
+  const environments = [...new Set(held.map(({ environment }) => environment))]
+  return environments.flatMap((environment) => {
+    const here = in_(environment, held)
+    const most = mostApprovers(here)
+    return [
+      ...here.flatMap(({ approve }) =>
+        approve.map((one) => `Agent ${agent} has to ask before ${one} in ${environment}`),
+      ),
+      ...(most === 1
+        ? []
+        : [`Agent ${agent} needs ${most} operators for what it has to ask in ${environment}`]),
+    ]
+  })
 }
 
 function scopeSentences(scope: AuthorityScope, granted: boolean): string[] {
@@ -179,12 +200,14 @@ function allowsLess(inner: string, outer: string): boolean {
 /** Gates are those of all scopes together: with one of them gone the others may be open. */
 function gatedNoLess(had: readonly AuthorityScope[], now: readonly AuthorityScope[]): boolean {
   const demands = new Set(now.flatMap(({ approve }) => approve.map(spelled)))
-  const most = (scopes: readonly AuthorityScope[]) =>
-    Math.max(1, ...scopes.map(({ approvers }) => approvers))
   return (
     had.flatMap(({ approve }) => approve.map(spelled)).every((one) => demands.has(one)) &&
-    most(now) >= most(had)
+    mostApprovers(now) >= mostApprovers(had)
   )
+}
+
+function mostApprovers(scopes: readonly AuthorityScope[]): number {
+  return Math.max(1, ...scopes.map(({ approvers }) => approvers))
 }
 
 function spelled(source: string): string {
