@@ -6,6 +6,7 @@ import { hash } from 'node:crypto'
 import { and, desc, eq, gt } from 'drizzle-orm'
 import type { z } from 'zod'
 import { canonical } from '../audit/canonical.ts'
+import { digestOfChange, type Proof } from '../audit/proof.ts'
 import type { Context } from '../context.ts'
 import { BrokerError, ChangeWaits } from '../errors.ts'
 import { addAgent, grantScope, removeAgent, revokeGrant, rotateSecret } from '../identity/agents.ts'
@@ -237,15 +238,34 @@ export async function showChange(db: Db | Tx, id: string): Promise<ChangeRow> {
 }
 
 /** What is signed of one: what it would do, as it was shown. */
-function digestOf({ id, action, params, diff }: ChangeRow): string {
-  return hash('sha256', canonical({ v: 1, id, action, params, diff }), 'hex')
+export function digestOf(row: ChangeRow): string {
+  return digestOfChange({ ...row, params: hashOfParams(row) })
 }
 
-/** One touch may confirm several. */
-export async function confirmOptions(ctx: Context, operator: string, ids: readonly string[]) {
-  const rows = await pendingOnes(ctx, ids)
-  const facts = { changes: rows.map((row) => ({ id: row.id, digest: digestOf(row) })) }
-  return assertionOptions(ctx, { purpose: 'confirm', operator, facts })
+function hashOfParams({ params }: ChangeRow): string {
+  return hash('sha256', params, 'hex')
+}
+
+/** One touch may confirm several; each only as whoever touches has seen it, which `digest` says. */
+export async function confirmOptions(
+  ctx: Context,
+  operator: string,
+  seen: readonly { id: string; digest: string }[],
+) {
+  const rows = await pendingOnes(
+    ctx,
+    seen.map(({ id }) => id),
+  )
+  const changes = rows.map((row) => ({ id: row.id, digest: digestOf(row) }))
+  const moved = changes.find(({ id, digest }) =>
+    seen.some((one) => one.id === id && one.digest !== digest),
+  )
+  if (moved !== undefined) {
+    throw new BrokerError('conflict', `The change ${moved.id} is not what you saw any more.`, {
+      hint: 'Load the page again, and look at what it would do by now.',
+    })
+  }
+  return assertionOptions(ctx, { purpose: 'confirm', operator, facts: { changes } })
 }
 
 async function pendingOnes(ctx: Context, ids: readonly string[]): Promise<ChangeRow[]> {
@@ -294,9 +314,7 @@ export async function confirmChanges(
   })
   const done: Confirmed[] = []
   for (const row of rows) {
-    done.push(
-      await carryOut(ctx, { name: operator.name, request }, row, { change: row.id, proof }, known),
-    )
+    done.push(await carryOut(ctx, { name: operator.name, request }, row, { proof }, known))
   }
   return done
 }
@@ -309,7 +327,7 @@ async function carryOut(
   ctx: Context,
   by: Editor,
   row: ChangeRow,
-  facts: Record<string, unknown>,
+  { proof }: { proof: Proof },
   known: Known,
 ): Promise<Confirmed> {
   const { id } = row
@@ -331,6 +349,8 @@ async function carryOut(
   }
   // As it was written. An address was agreed to before anything was known of what is there.
   const agreed = row.diff as unknown as Diff
+  // With it the log alone shows what was signed.
+  const facts = { change: id, agreed: { params: hashOfParams(row), diff: agreed }, proof }
   const confirmed = { facts, settle, diff: action === 'connection.add' ? null : agreed }
   try {
     await run(action, ctx, { ...by, confirmed }, params, known)
@@ -339,16 +359,36 @@ async function carryOut(
     return { id, outcome: 'confirmed' }
   } catch (error) {
     if (error instanceof DifferenceMoved) {
-      const { diff, version } = error
-      await ctx.db
-        .update(changes)
-        .set({ diff: { ...diff }, version })
-        .where(and(eq(changes.id, id), pendingAt(ctx.clock.now())))
+      await showAnew(ctx, by, row, error)
       return { id, outcome: 'moved', why: 'It would do something else by now: look again.' }
     }
     if (error instanceof BrokerError) return { id, outcome: 'failed', why: error.message }
     throw error
   }
+}
+
+async function showAnew(
+  ctx: Context,
+  by: Editor,
+  { id, action }: ChangeRow,
+  { diff, version }: DifferenceMoved,
+): Promise<void> {
+  await ctx.db.transaction(async (tx) => {
+    const [shown] = await tx
+      .update(changes)
+      .set({ diff: { ...diff }, version })
+      .where(and(eq(changes.id, id), pendingAt(ctx.clock.now())))
+      .returning({ id: changes.id })
+    if (shown === undefined) return
+    await ctx.journal.appendIn(tx, {
+      kind: 'change',
+      operator: by.name,
+      ...(by.request === undefined ? {} : { request: by.request }),
+      outcome: 'waits',
+      facts: { what: 'change.moved', change: id, action, diff },
+    })
+    await announce(tx, `change:${id}`)
+  })
 }
 
 async function nothingLeft(ctx: Context, by: Editor, id: string): Promise<Confirmed> {

@@ -1,7 +1,9 @@
 /** Follows an audit log entry by entry against signed heads, wherever both come from. Pure but for checking signatures. */
+
+import { z } from 'zod'
 import { type Body, type Break, cut, followChain, type Head, type Link } from './chain.ts'
 import { type Claims, openCheckpoint, type PublicKeys } from './checkpoint.ts'
-import { checkProof, type Proof } from './proof.ts'
+import { checkProof, digestOfChange, type Proof } from './proof.ts'
 
 export type Problem = {
   /** The entry concerned, if one can be named. */
@@ -166,6 +168,7 @@ function foreign(
   if (enrolled.get(`${proof.operator} ${proof.passkey}`) !== proof.public_key) {
     return 'no earlier entry enrolled the key'
   }
+  if (proof.purpose === 'confirm') return otherChange(proof, said)
   for (const name of ['approval', 'digest'] as const) {
     const [claimed, signed] = [said.get(name), proof.facts[name]]
     if (signed !== undefined && claimed !== undefined && signed !== claimed) {
@@ -173,6 +176,26 @@ function foreign(
     }
   }
   return null
+}
+
+const ChangeMade = z.object({
+  change: z.string(),
+  what: z.string(),
+  agreed: z.object({ params: z.string(), diff: z.record(z.string(), z.unknown()) }),
+})
+
+/** One touch may be for several changes: the one that the entry made has to be among them, with the difference it tells. */
+function otherChange({ facts }: Proof, said: ReadonlyMap<string, unknown>): string | null {
+  const made = ChangeMade.safeParse(Object.fromEntries(said))
+  if (!made.success) return 'the entry does not say what was agreed to'
+  const { change: id, what: action, agreed } = made.data
+  const signed = z
+    .array(z.object({ id: z.string(), digest: z.string() }))
+    .safeParse(facts['changes'])
+  const digest = digestOfChange({ id, action, ...agreed })
+  return signed.data?.some((one) => one.id === id && one.digest === digest)
+    ? null
+    : 'it is for another change'
 }
 
 function pairCalls() {

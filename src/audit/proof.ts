@@ -23,6 +23,20 @@ export function challengeOf(purpose: Purpose, facts: Readonly<Record<string, unk
   return hash('sha256', `valetkey ${purpose} v1\n${canonical(facts)}`, 'base64url')
 }
 
+/**
+ * What is signed of a change: its edit and the difference that was shown, in one hash. What the edit is made with is sealed,
+ * and stands in it by the hash of the sealed text.
+ */
+export function digestOfChange(change: {
+  id: string
+  action: string
+  params: string
+  diff: Readonly<Record<string, unknown>>
+}): string {
+  const { id, action, params, diff } = change
+  return hash('sha256', canonical({ v: 1, id, action, params, diff }), 'hex')
+}
+
 const Base64url = z.string().regex(/^[A-Za-z0-9_-]+$/)
 
 const ProofShape = z.strictObject({

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { html } from 'hono/html'
 import {
   type ChangeRow,
+  digestOf,
   listChanges,
   rejectChange,
   showChange,
@@ -31,7 +32,7 @@ ${pending.length === 0 ? nothing('Nothing waits to be confirmed.') : ''}
 ${pending.map(
   (row) => html`<section class="panel"><h2>${
     role === 'admin'
-      ? html`<label class="tick"><input type="checkbox" name="change" value="${row.id}" checked> <a href="/console/changes/${row.id}">${row.action}</a></label>`
+      ? html`<label class="tick"><input type="checkbox" name="change" value="${row.id}" data-digest="${digestOf(row)}" checked> <a href="/console/changes/${row.id}">${row.action}</a></label>`
       : html`<a href="/console/changes/${row.id}">${row.action}</a>`
   }</h2>
 ${difference(row)}
@@ -81,7 +82,7 @@ ${
     ? ''
     : html`<section class="panel"><div class="actions">${
         role === 'admin'
-          ? html`<button class="main big" data-do="confirm" data-ids="${row.id}">Confirm with a passkey</button>`
+          ? html`<button class="main big" data-do="confirm" data-id="${row.id}" data-digest="${digestOf(row)}">Confirm with a passkey</button>`
           : ''
       }<form method="post" action="/console/changes/${row.id}/reject">${token(ctx, c)}<button class="big">Reject</button></form></div>
 <p class="said" role="status"></p></section>`

@@ -80,13 +80,18 @@ const doing = {
     location.reload()
   },
   async confirm(near) {
-    const ids = near.dataset.ids
-      ? near.dataset.ids.split(',')
-      : [...document.querySelectorAll('input[name=change]:checked')].map((box) => box.value)
-    if (ids.length === 0) throw new Error('Tick the changes that you mean.')
-    const response = await touch(await ask('/console/api/changes/options', { ids }))
-    await ask('/console/api/changes/confirm', { ids, response })
-    location.reload()
+    const boxes = [...document.querySelectorAll('input[name=change]:checked')]
+    const changes = near.dataset.id
+      ? [{ id: near.dataset.id, digest: near.dataset.digest }]
+      : boxes.map((box) => ({ id: box.value, digest: box.dataset.digest }))
+    if (changes.length === 0) throw new Error('Tick the changes that you mean.')
+    const response = await touch(await ask('/console/api/changes/options', { changes }))
+    const ids = changes.map(({ id }) => id)
+    const done = await ask('/console/api/changes/confirm', { ids, response })
+    const left = done.changes.filter(({ outcome }) => outcome !== 'confirmed')
+    if (left.length === 0) return location.reload()
+    throw new Error(left.map(({ why }) => why).join(' ') + ' ' +
+      (ids.length - left.length) + ' of ' + ids.length + ' confirmed. Load the page again.')
   },
   async print() { window.print() },
 }

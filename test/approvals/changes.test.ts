@@ -1,19 +1,12 @@
 /** Changes through the front door: once there is a passkey, whoever holds a session widens nothing by a detour. Route by route it is tried in every-route.test.ts. */
 import { describe, expect, test } from 'vitest'
 import { type Answer, expectOk, type Front, field, front } from '../support/broker.ts'
-import { type Key, passkey } from '../support/passkey.ts'
+import { confirm, passkey, seen } from '../support/passkey.ts'
 
 function changeIn(answer: Answer): string {
   expect(answer).toMatchObject({ status: 202 })
   return field(answer, 'change')
 }
-
-const confirm = (key: Key, ids: string[], how = {}) =>
-  key.touch('/console/api/changes/options', '/console/api/changes/confirm', {
-    asked: { ids },
-    rest: { ids },
-    how,
-  })
 
 const wider = { environment: 'staging', allow: ['railway:@read', 'railway:Mutation.volumeDelete'] }
 
@@ -28,7 +21,7 @@ describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
     expect(shown.json['diff']).toMatchObject({
       added: ['Agent cursor may railway:Mutation.volumeDelete in staging (scope work)'],
     })
-    expect(expectOk(await confirm(key, [id])).json).toEqual({
+    expect(expectOk(await confirm(at, key, [id])).json).toEqual({
       changes: [{ id, outcome: 'confirmed' }],
     })
     expect(at.broker.ctx.realm.now().scopes.get('work')?.allow).toHaveLength(2)
@@ -38,7 +31,7 @@ describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
       ok: true,
       proofs: 1,
     })
-    expect(await confirm(key, [id]).catch((error: Error) => error.message)).toContain('409')
+    expect(await confirm(at, key, [id]).catch((error: Error) => error.message)).toContain('409')
   })
 })
 
@@ -100,15 +93,15 @@ test('a signature for other changes, one given twice, and one of an approver con
   const at = await front()
   const ada = await passkey(at)
   const invited = await at.admin('POST', '/admin/operators/invitations', { role: 'approver' })
-  expectOk(await confirm(ada, [changeIn(invited)]))
+  expectOk(await confirm(at, ada, [changeIn(invited)]))
   const bob = await passkey(at, 'bob', field(invited, 'code'))
   const one = changeIn(await at.admin('PUT', '/admin/scopes/work', wider))
   const two = changeIn(
     await at.admin('POST', '/admin/environments', { name: 'lax', protected: false }),
   )
   const before = policyOf(at)
-  expect((await bob.post('/console/api/changes/options', { ids: [one] })).status).toBe(403)
-  const options = expectOk(await ada.post('/console/api/changes/options', { ids: [one] }))
+  expect((await bob.post('/console/api/changes/options', await seen(at, [one]))).status).toBe(403)
+  const options = expectOk(await ada.post('/console/api/changes/options', await seen(at, [one])))
   const response = ada.authenticator.get(options.json as never)
   for (const ids of [[two], [one, two]]) {
     expect((await ada.post('/console/api/changes/confirm', { ids, response })).status).toBe(403)
@@ -130,16 +123,24 @@ test('a change that would do something else by now is not carried out, and shows
   const key = await passkey(at)
   const id = changeIn(await at.admin('PUT', '/admin/scopes/work', wider))
   const other = changeIn(await at.admin('PUT', '/admin/agents/eve/grants/work'))
-  expectOk(await confirm(key, [other]))
+  expectOk(await confirm(at, key, [other]))
   // Now two agents hold the scope that the first change widens.
-  expect(expectOk(await confirm(key, [id])).json).toMatchObject({
+  const before = await seen(at, [id])
+  expect(expectOk(await confirm(at, key, [id])).json).toMatchObject({
     changes: [{ id, outcome: 'moved' }],
+  })
+  // A page that was open all the while still shows the first difference: nothing is signed from it.
+  const late = await key.post('/console/api/changes/options', before)
+  expect(late).toMatchObject({ status: 409, json: { hint: expect.stringContaining('again') } })
+  expect((await at.audit('&kind=change'))[0]).toMatchObject({
+    outcome: 'waits',
+    facts: { what: 'change.moved', change: id },
   })
   expect(at.broker.ctx.realm.now().scopes.get('work')?.allow).not.toHaveLength(0)
   const shown = expectOk(await at.admin('GET', `/admin/changes/${id}`))
   expect(shown.json).toMatchObject({ state: 'pending' })
   expect(JSON.stringify(shown.json['diff'])).toContain('Agent eve may')
-  expect(expectOk(await confirm(key, [id])).json).toMatchObject({
+  expect(expectOk(await confirm(at, key, [id])).json).toMatchObject({
     changes: [{ outcome: 'confirmed' }],
   })
 })
@@ -157,7 +158,7 @@ test('an agent that was asked for gets its secret at once, and can use it once i
       body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'work' }),
     })
   expect((await mint()).status).toBe(401)
-  expectOk(await confirm(key, [id]))
+  expectOk(await confirm(at, key, [id]))
   expect((await mint()).status).toBe(200)
   expect(expectOk(await at.admin('GET', `/admin/changes/${id}`)).text).not.toContain(secret)
 })
@@ -168,6 +169,39 @@ test('lifting a freeze waits, and adding one does not', async () => {
   const frozen = expectOk(await at.admin('POST', '/admin/freezes', { subject: 'agent:cursor' }))
   const id = changeIn(await at.admin('DELETE', `/admin/freezes/${field(frozen, 'id')}`))
   expect(at.broker.ctx.realm.now().freezes.size).toBe(1)
-  expectOk(await confirm(key, [id]))
+  expectOk(await confirm(at, key, [id]))
   expect(at.broker.ctx.realm.now().freezes.size).toBe(0)
+})
+
+test('the log proves by itself which difference was signed, and takes no proof of another', async () => {
+  const at = await front()
+  const key = await passkey(at)
+  const id = changeIn(await at.admin('PUT', '/admin/scopes/work', wider))
+  const diff = expectOk(await at.admin('GET', `/admin/changes/${id}`)).json['diff']
+  expectOk(await confirm(at, key, [id]))
+  const entry = (await at.audit('&kind=change'))[0]?.['facts']
+  expect(entry).toMatchObject({ change: id, agreed: { diff } })
+  // The shape that was just checked.
+  const facts = entry as { agreed: object }
+  const verified = async () =>
+    expectOk(await at.admin('GET', '/admin/audit/verification')).json as {
+      ok: boolean
+      proofs: number
+      problems: unknown[]
+    }
+  expect(await verified()).toMatchObject({ ok: true, proofs: 1 })
+  const forged = [
+    { ...facts, change: 'chg_00000000000000000000000000000000' },
+    { ...facts, what: 'operator.invite' },
+    { ...facts, agreed: { ...facts.agreed, diff: { added: [], removed: [] } } },
+    { ...facts, agreed: undefined },
+  ]
+  for (const { agreed, ...rest } of forged) {
+    await at.broker.ctx.journal.append({
+      ...{ kind: 'change', operator: 'ada', outcome: 'ok' },
+      facts: { ...rest, ...(agreed === undefined ? {} : { agreed }) },
+    })
+  }
+  const { ok, proofs, problems } = await verified()
+  expect({ ok, proofs, problems: problems.length }).toEqual({ ok: false, proofs: 1, problems: 4 })
 })

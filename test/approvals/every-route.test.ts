@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { adminRoutes } from '../../src/http/admin/admin.ts'
 import { changes } from '../../src/store/schema.ts'
 import { type Answer, expectOk, type Front, field, front } from '../support/broker.ts'
-import { type Key, passkey } from '../support/passkey.ts'
+import { confirm, type Key, passkey, seen } from '../support/passkey.ts'
 
 /** `waits`: 202, and nothing has changed. `less`: at once, since it only takes away or stops. `own`: no edit of policy. */
 type Expected = {
@@ -131,7 +131,7 @@ async function ready(kind: 'embedded' | 'postgres') {
   const [binding] = json['bindings'] as [{ id: string }]
   const key = await passkey(at)
   const invited = await at.admin('POST', '/admin/operators/invitations', { role: 'auditor' })
-  expectOk(await confirm(key, [changeIn(invited)]))
+  expectOk(await confirm(at, key, [changeIn(invited)]))
   await passkey(at, 'otto', field(invited, 'code'))
   const freeze = field(
     expectOk(await at.admin('POST', '/admin/freezes', { subject: 'agent:ci' })),
@@ -141,12 +141,6 @@ async function ready(kind: 'embedded' | 'postgres') {
   const change = changeIn(await at.admin('POST', '/admin/environments', body))
   return { at, key, ids: { binding: binding.id, freeze, change } }
 }
-
-const confirm = (key: Key, ids: string[]) =>
-  key.touch('/console/api/changes/options', '/console/api/changes/confirm', {
-    asked: { ids },
-    rest: { ids },
-  })
 
 function changeIn(answer: Answer): string {
   expect(answer).toMatchObject({ status: 202 })
@@ -220,7 +214,7 @@ describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
       [refused, 'rejected'],
       [late, 'expired'],
     ] as const) {
-      const options = await key.post('/console/api/changes/options', { ids: [id] })
+      const options = await key.post('/console/api/changes/options', await seen(at, [id]))
       expect(options).toMatchObject({ status: 409 })
       expect(expectOk(await at.admin('GET', `/admin/changes/${id}`)).json).toMatchObject({ state })
     }
@@ -238,7 +232,7 @@ describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
     const id = changeIn(await at.admin('POST', '/admin/environments', body))
     const other = changeIn(await at.admin('POST', '/admin/environments', { ...body, name: 'lax2' }))
     const signed = async (key: Key, ids: string[]) => {
-      const options = expectOk(await key.post('/console/api/changes/options', { ids }))
+      const options = expectOk(await key.post('/console/api/changes/options', await seen(at, ids)))
       return { ids, response: key.authenticator.get(options.json as never) }
     }
     const late = await signed(key, [id])

@@ -1,7 +1,7 @@
 /** A freeze suspends what waits for a human and cuts what the broker executes for an agent; once it is lifted, each goes on once. */
 import { expect, test } from 'vitest'
 import { type Answer, expectOk, type Front, field, front } from '../support/broker.ts'
-import { type Key, passkey } from '../support/passkey.ts'
+import { confirm, type Key, passkey } from '../support/passkey.ts'
 
 const remove = 'mutation($v: String!) { volumeDelete(volumeId: $v) }'
 
@@ -43,16 +43,7 @@ const freeze = async (at: Front) =>
 async function lift(at: Front, key: Key, id: string): Promise<void> {
   const asked = expectOk(await at.admin('DELETE', `/admin/freezes/${id}`))
   if (asked.status !== 202) return
-  const ids = [field(asked, 'change')]
-  const confirmed = await key.touch(
-    '/console/api/changes/options',
-    '/console/api/changes/confirm',
-    {
-      asked: { ids },
-      rest: { ids },
-    },
-  )
-  expectOk(confirmed)
+  expectOk(await confirm(at, key, [field(asked, 'change')]))
 }
 
 test('what was approved is not spent while its agent is frozen, and is once it is not', async () => {

@@ -6,7 +6,7 @@ import { openPostgres } from '../../src/store/postgres.ts'
 import { changes } from '../../src/store/schema.ts'
 import { type Answer, expectOk, type Front, field, front } from '../support/broker.ts'
 import { closeLater } from '../support/closing.ts'
-import { pageOf, passkey } from '../support/passkey.ts'
+import { pageOf, passkey, seen } from '../support/passkey.ts'
 import { freshDatabase } from '../support/stores.ts'
 
 function changeIn(answer: Answer): string {
@@ -90,7 +90,9 @@ test('two replicas that confirm one change at once carry it out once, and it sta
     const shown = await diffOf(one, id)
     const signed = []
     for (const page of pages) {
-      const options = expectOk(await page('POST', '/console/api/changes/options', { ids: [id] }))
+      const options = expectOk(
+        await page('POST', '/console/api/changes/options', await seen(one, [id])),
+      )
       signed.push({ page, response: key.authenticator.get(options.json as never) })
     }
     const answers = await Promise.all(

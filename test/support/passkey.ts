@@ -1,6 +1,6 @@
 /** An operator with a passkey, as the console's own page would be: a software authenticator, a cookie, and every touch bound to what was asked. */
 import { type Authenticator, createAuthenticator, type How } from '../../src/demo/authenticator.ts'
-import { type Answer, expectOk, type Front, send } from './broker.ts'
+import { type Answer, expectOk, type Front, field, send } from './broker.ts'
 
 export type Key = {
   operator: string
@@ -109,4 +109,24 @@ function cookieOf({ headers }: Answer): string {
   const [first] = headers.getSetCookie()
   if (first === undefined) throw new Error('no cookie was set')
   return first.split(';', 1)[0] ?? ''
+}
+
+/** Changes as an operator sees them now: what the console's page hands back when it asks for a touch. */
+export async function seen(at: Pick<Front, 'admin'>, ids: readonly string[]) {
+  const shown = await Promise.all(ids.map((id) => at.admin('GET', `/admin/changes/${id}`)))
+  return { changes: shown.map((one) => ({ id: field(one, 'id'), digest: field(one, 'digest') })) }
+}
+
+/** Looks at changes and confirms them. */
+export async function confirm(
+  at: Pick<Front, 'admin'>,
+  key: Key,
+  ids: readonly string[],
+  how: How = {},
+): Promise<Answer> {
+  return key.touch('/console/api/changes/options', '/console/api/changes/confirm', {
+    asked: await seen(at, ids),
+    rest: { ids },
+    how,
+  })
 }

@@ -8,13 +8,14 @@ import { Assertion } from '../../identity/passkeys.ts'
 import { bodyOf, type ConsoleEnv, consoleRole } from './session.ts'
 
 const Ids = z.array(z.string().max(60)).min(1).max(100)
+const Seen = z.array(z.object({ id: z.string().max(60), digest: z.string().max(64) }))
 
 export function changeApi(ctx: Context) {
   const app = new Hono<ConsoleEnv>()
 
   app.post('/console/api/changes/options', async (c) => {
-    const { ids } = await bodyOf(c, z.object({ ids: Ids }))
-    return c.json(await confirmOptions(ctx, consoleRole(c, 'admin').name, ids))
+    const { changes } = await bodyOf(c, z.object({ changes: Seen.min(1).max(100) }))
+    return c.json(await confirmOptions(ctx, consoleRole(c, 'admin').name, changes))
   })
 
   app.post('/console/api/changes/confirm', async (c) => {

@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import {
   type ChangeRow,
+  digestOf,
   listChanges,
   rejectChange,
   showChange,
@@ -17,6 +18,7 @@ const ChangeShown = z
     action: z.string(),
     proposed_by: z.string(),
     diff: z.record(z.string(), z.unknown()).describe('Effective authority: added and removed.'),
+    digest: z.string().describe('Names it as it is shown here: what a passkey signs.'),
     decided_by: z.string().nullable(),
     because: z.string().nullable(),
     url: z.string(),
@@ -80,6 +82,7 @@ function shown(ctx: Context, row: ChangeRow): z.infer<typeof ChangeShown> {
     action: row.action,
     proposed_by: row.proposedBy,
     diff: row.diff,
+    digest: digestOf(row),
     decided_by: row.decidedBy,
     because: row.because,
     url: `${ctx.consoleUrl}/console/changes/${row.id}`,
