@@ -1,14 +1,16 @@
-/** An edit that the broker took and did not carry out: it waits for a passkey. Not a failure; the command ends well, and says so. */
+/** Edits that the broker took and did not carry out: they wait for a passkey. Not a failure; the command ends well, and says so. */
 import { differenceLines } from './commands/change.ts'
 import type { Speak } from './speak.ts'
 
-export class Waiting extends Error {
-  readonly said: Record<string, unknown>
+type Said = Readonly<Record<string, unknown>>
 
-  constructor(said: Record<string, unknown>) {
+export class Waiting extends Error {
+  readonly all: readonly Said[]
+
+  constructor(all: readonly Said[]) {
     super('it waits for a passkey')
     this.name = 'Waiting'
-    this.said = said
+    this.all = all
   }
 }
 
@@ -17,15 +19,35 @@ export async function waitingIn(response: Response): Promise<Waiting | null> {
   if (response.status !== 202) return null
   const said: unknown = await response.clone().json()
   if (!(said instanceof Object) || !('change' in said)) return null
-  return new Waiting(Object.fromEntries(Object.entries(said)))
+  return new Waiting([Object.fromEntries(Object.entries(said))])
+}
+
+/** Several edits of one command. One that waits does not keep the others from being asked for. */
+export async function inTurn<T>(
+  all: readonly T[],
+  edit: (one: T) => Promise<unknown>,
+): Promise<void> {
+  const waiting: Said[] = []
+  for (const one of all) {
+    try {
+      await edit(one)
+    } catch (error) {
+      if (!(error instanceof Waiting)) throw error
+      waiting.push(...error.all)
+    }
+  }
+  if (waiting.length > 0) throw new Waiting(waiting)
 }
 
 /** Data to stdout, words to stderr: a secret that was made is shown now, and works once the change is confirmed. */
-export function tellWaiting({ said }: Waiting, speak: Speak): void {
-  for (const line of differenceLines(said['diff'])) speak.words(`  ${line}`)
-  speak.words(`Nothing has changed yet: confirm it with a passkey at ${String(said['url'])}`)
-  const { secret, code, diff: _, ...rest } = said
-  const made = typeof secret === 'string' ? secret : typeof code === 'string' ? code : null
-  if (made !== null) speak.words('It is shown once, and good once the change is confirmed:')
-  speak.result(said, (page) => page.line(made ?? String(rest['change'])))
+export function tellWaiting({ all }: Waiting, speak: Speak): void {
+  for (const { diff, url } of all) {
+    for (const line of differenceLines(diff)) speak.words(`  ${line}`)
+    speak.words(`This waits, and is not done yet: confirm it with a passkey at ${String(url)}`)
+  }
+  const made = all.map(({ secret, code }) => secret ?? code).find((one) => typeof one === 'string')
+  if (made !== undefined) speak.words('It is shown once, and good once the change is confirmed:')
+  speak.result(all.length === 1 ? all[0] : { changes: all }, (page) => {
+    for (const { change, secret, code } of all) page.line(String(secret ?? code ?? change))
+  })
 }

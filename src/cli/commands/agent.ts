@@ -6,6 +6,7 @@ import { type Cli, signedIn, told } from '../cli.ts'
 import { example } from '../example.ts'
 import { readName, readNames } from '../names.ts'
 import { duration } from '../printable.ts'
+import { inTurn } from '../waiting.ts'
 
 export function agentCommands(program: Command, cli: Cli): void {
   const noun = program.command('agent').description('who may ask for capabilities')
@@ -90,9 +91,9 @@ function grantCommand(noun: Command, cli: Cli): void {
     .description('grant scopes to an agent')
     .action(async (name: string, scopes: string[]) => {
       const { admin } = await signedIn(cli)
-      for (const scope of scopes) {
-        await admin.agents[':name'].grants[':scope'].$put({ param: { name, scope } })
-      }
+      await inTurn(scopes, (scope) =>
+        admin.agents[':name'].grants[':scope'].$put({ param: { name, scope } }),
+      )
       cli.speak.done({ name, granted: scopes }, `${name} has ${scopes.join(', ')}.`)
     })
   example(command, 'valetkey agent grant cursor staging-domains')
@@ -106,9 +107,9 @@ function revokeCommand(noun: Command, cli: Cli): void {
     .description('take scopes from an agent; its capabilities lose them at once')
     .action(async (name: string, scopes: string[]) => {
       const { admin } = await signedIn(cli)
-      for (const scope of scopes) {
-        await admin.agents[':name'].grants[':scope'].$delete({ param: { name, scope } })
-      }
+      await inTurn(scopes, (scope) =>
+        admin.agents[':name'].grants[':scope'].$delete({ param: { name, scope } }),
+      )
       cli.speak.done({ name, revoked: scopes }, `${name} no longer has ${scopes.join(', ')}.`)
     })
   example(command, 'valetkey agent revoke cursor staging-domains')
