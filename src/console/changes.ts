@@ -27,12 +27,12 @@ export function changePages(ctx: Context) {
       title: 'Changes',
       at: '/console/changes',
       body: html`<h1>Changes</h1>
-<p class="soft">What gives authority waits here for an admin’s passkey. What only takes it away does not.</p>
+<p class="soft">What gives authority waits here for an admin’s passkey. What only takes it away does not. Tick what you have read: whoever holds your command line’s session can ask for changes too.</p>
 ${pending.length === 0 ? nothing('Nothing waits to be confirmed.') : ''}
 ${pending.map(
   (row) => html`<section class="panel"><h2>${
     role === 'admin'
-      ? html`<label class="tick"><input type="checkbox" name="change" value="${row.id}" data-digest="${digestOf(row)}" checked> <a href="/console/changes/${row.id}">${row.action}</a></label>`
+      ? html`<label class="tick"><input type="checkbox" name="change" value="${row.id}" data-digest="${digestOf(row)}"> <a href="/console/changes/${row.id}">${row.action}</a></label>`
       : html`<a href="/console/changes/${row.id}">${row.action}</a>`
   }</h2>
 ${difference(row)}

@@ -1,7 +1,7 @@
 /** Changes through the front door: once there is a passkey, whoever holds a session widens nothing by a detour. Route by route it is tried in every-route.test.ts. */
 import { describe, expect, test } from 'vitest'
 import { type Answer, expectOk, type Front, field, front } from '../support/broker.ts'
-import { confirm, passkey, seen } from '../support/passkey.ts'
+import { confirm, pageOf, passkey, seen } from '../support/passkey.ts'
 
 function changeIn(answer: Answer): string {
   expect(answer).toMatchObject({ status: 202 })
@@ -71,6 +71,61 @@ test('production is not laundered into staging', async () => {
   changeIn(await at.admin('DELETE', '/admin/environments/production'))
   expect(policyOf(at)).toEqual(before)
   expect(key.operator).toBe('ada')
+})
+
+test('a step of laundering that was confirmed for itself does not carry the next', async () => {
+  const at = await front()
+  const key = await passkey(at)
+  const { json } = expectOk(await at.admin('GET', '/admin/environments/production'))
+  const diffOf = async (id: string) =>
+    // The route's own shape.
+    expectOk(await at.admin('GET', `/admin/changes/${id}`)).json['diff'] as { added: string[] }
+  const ask = async (...[method, path, body]: Parameters<Front['admin']>) => {
+    const before = policyOf(at)
+    const id = changeIn(await at.admin(method, path, body))
+    expect(policyOf(at)).toEqual(before)
+    return id
+  }
+  const done = async (id: string) =>
+    expect(expectOk(await confirm(at, key, [id])).json).toMatchObject({
+      changes: [{ outcome: 'confirmed' }],
+    })
+  for (const { id } of json['bindings'] as { id: string }[]) {
+    await done(await ask('DELETE', `/admin/environments/production/bindings/${id}`))
+  }
+  const production = { kind: 'environment', address: 'acme-rentals/production' }
+  const into = (connection: string) =>
+    ask('POST', '/admin/environments/staging/bindings', { connection, own: [production] })
+  expect((await diffOf(await into('railway'))).added).toEqual([
+    expect.stringMatching(/^Environment staging owns environment acme-rentals\/production /),
+  ])
+  await done(
+    await ask('POST', '/admin/connections', {
+      ...{ name: 'second', provider: 'railway', base_url: at.railway.url },
+      ...{ allow_private: true, secret: at.railway.token },
+    }),
+  )
+  expect((await diffOf(await into('second'))).added).toEqual([
+    expect.stringMatching(/^Environment staging owns .* on second$/),
+  ])
+  await done(await ask('DELETE', '/admin/environments/production'))
+  const anew = await ask('POST', '/admin/environments', { name: 'production', protected: false })
+  expect((await diffOf(anew)).added).toEqual(['Environment production is unprotected'])
+})
+
+test('whoever may decide says no with a console session alone, and nobody else does', async () => {
+  const at = await front()
+  const key = await passkey(at)
+  const id = changeIn(await at.admin('PUT', '/admin/scopes/work', wider))
+  const reject = (cookie: string) =>
+    pageOf(at, cookie)('POST', '/console/api/changes/reject', { id, reason: 'not now' })
+  expect(await reject('')).toMatchObject({ status: 401 })
+  expect(await reject(key.cookie)).toMatchObject({ status: 200, json: { state: 'rejected' } })
+  expect(await reject(key.cookie)).toMatchObject({ status: 409 })
+  expect(await key.post('/console/api/changes/options', await seen(at, [id]))).toMatchObject({
+    status: 409,
+  })
+  expect(at.broker.ctx.realm.now().scopes.get('work')?.version).toBe(1)
 })
 
 test('an address that nobody agreed to is sent nothing', async () => {

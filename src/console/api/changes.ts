@@ -1,7 +1,7 @@
-/** Saying yes to edits of policy with a passkey: one touch for as many as were shown. */
+/** Saying yes to edits of policy with a passkey, one touch for as many as were shown; and no, which takes none. */
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { confirmChanges, confirmOptions } from '../../approvals/changes.ts'
+import { confirmChanges, confirmOptions, rejectChange } from '../../approvals/changes.ts'
 import type { Context } from '../../context.ts'
 import { knownProvider } from '../../http/admin/known-provider.ts'
 import { Assertion } from '../../identity/passkeys.ts'
@@ -25,6 +25,17 @@ export function changeApi(ctx: Context) {
       known: knownProvider,
     })
     return c.json({ changes })
+  })
+
+  app.post('/console/api/changes/reject', async (c) => {
+    const { id, reason } = await bodyOf(
+      c,
+      z.object({ id: z.string().max(60), reason: z.string().min(1).max(500).optional() }),
+    )
+    const { name, role } = consoleRole(c, 'admin', 'approver')
+    const by = { name, role, request: c.get('requestId') }
+    const { state } = await rejectChange(ctx, by, id, reason ?? null)
+    return c.json({ state })
   })
 
   return app
