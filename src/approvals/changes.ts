@@ -212,6 +212,11 @@ async function leaveWaiting(
   return new ChangeWaits({ id, url: `${ctx.consoleUrl}/console/changes/${id}`, expiresAt, diff })
 }
 
+/** Once decided it is needed no more, and it may hold a secret that nobody wanted here. */
+async function emptied(ctx: Context, id: string): Promise<{ params: string }> {
+  return { params: await ctx.keyring.seal(sealRow(id), 'null') }
+}
+
 function pendingAt(now: number) {
   return and(eq(changes.state, 'pending'), gt(changes.expiresAt, new Date(now)))
 }
@@ -336,8 +341,9 @@ async function carryOut(
   const opened = await ctx.keyring.open(sealRow(id), row.params)
   const params = JSON.parse(opened.reveal())
   let settled = false
+  const spent = await emptied(ctx, id)
   const settle = async (tx: Tx) => {
-    const decided = { decidedAt: new Date(ctx.clock.now()), decidedBy: by.name }
+    const decided = { ...spent, decidedAt: new Date(ctx.clock.now()), decidedBy: by.name }
     const [mine] = await tx
       .update(changes)
       .set({ state: 'confirmed', ...decided })
@@ -396,7 +402,10 @@ async function nothingLeft(ctx: Context, by: Editor, id: string): Promise<Confir
   const now = ctx.clock.now()
   await ctx.db
     .update(changes)
-    .set({ state: 'void', decidedAt: new Date(now), decidedBy: by.name, because })
+    .set({
+      ...(await emptied(ctx, id)),
+      ...{ state: 'void', decidedAt: new Date(now), decidedBy: by.name, because },
+    })
     .where(and(eq(changes.id, id), pendingAt(now)))
   return { id, outcome: 'failed', why: because }
 }
@@ -409,11 +418,12 @@ export async function rejectChange(
   because: string | null,
 ): Promise<ChangeRow> {
   if (by.role === 'auditor') throw notAdmin(by.name)
+  const spent = await emptied(ctx, id)
   return ctx.db.transaction(async (tx) => {
     const now = ctx.clock.now()
     const [row] = await tx
       .update(changes)
-      .set({ state: 'rejected', decidedAt: new Date(now), decidedBy: by.name, because })
+      .set({ ...spent, state: 'rejected', decidedAt: new Date(now), decidedBy: by.name, because })
       .where(and(eq(changes.id, id), pendingAt(now)))
       .returning()
     if (row === undefined) {

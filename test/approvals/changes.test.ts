@@ -1,5 +1,8 @@
 /** Changes through the front door: once there is a passkey, whoever holds a session widens nothing by a detour. Route by route it is tried in every-route.test.ts. */
+import { eq } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
+import { sweep } from '../../src/realm/sweep.ts'
+import { changes } from '../../src/store/schema.ts'
 import { type Answer, expectOk, type Front, field, front } from '../support/broker.ts'
 import { confirm, pageOf, passkey, seen } from '../support/passkey.ts'
 
@@ -259,4 +262,46 @@ test('the log proves by itself which difference was signed, and takes no proof o
   }
   const { ok, proofs, problems } = await verified()
   expect({ ok, proofs, problems: problems.length }).toEqual({ ok: false, proofs: 1, problems: 4 })
+})
+
+test('what is always asked is asked even where nothing would change', async () => {
+  const at = await front()
+  await passkey(at)
+  const id = changeIn(
+    await at.admin('PATCH', '/admin/environments/production', { protected: true }),
+  )
+  expect(expectOk(await at.admin('GET', `/admin/changes/${id}`)).json).toMatchObject({
+    diff: { added: [], removed: [] },
+  })
+})
+
+test('of a change that was decided, or that nobody decided, no secret is kept', async () => {
+  const at = await front()
+  const { db, keyring } = at.broker.ctx
+  const key = await passkey(at)
+  const ask = async (name: string) =>
+    changeIn(
+      await at.admin('POST', '/admin/connections', {
+        ...{ name, provider: 'railway', base_url: at.railway.url },
+        ...{ allow_private: true, secret: at.railway.token },
+      }),
+    )
+  const [made, refused, late, waits] = [
+    await ask('made'),
+    await ask('refused'),
+    await ask('late'),
+    await ask('waits'),
+  ]
+  const sealedIn = async (id: string) => {
+    const [row] = await db.select().from(changes).where(eq(changes.id, id))
+    return row === undefined ? 'gone' : (await keyring.open(`changes/${id}`, row.params)).reveal()
+  }
+  expect(await sealedIn(made)).toContain(at.railway.token)
+  expectOk(await confirm(at, key, [made]))
+  expectOk(await at.admin('POST', `/admin/changes/${refused}/reject`, {}))
+  const longAgo = new Date(Date.now() - 2 * 3_600_000)
+  await db.update(changes).set({ expiresAt: longAgo }).where(eq(changes.id, late))
+  await sweep(db)
+  expect(await Promise.all([made, refused, late].map(sealedIn))).toEqual(['null', 'null', 'gone'])
+  expect(await sealedIn(waits)).toContain(at.railway.token)
 })
