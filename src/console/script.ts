@@ -155,7 +155,7 @@ if (document.querySelector('[data-live]') !== null) {
     loading = true
     while (wanted) {
       wanted = false
-      const response = await fetch(location.href, { headers: { accept: 'text/html' } }).catch(() => null)
+      const response = await fetch(location.href, { headers: { accept: 'text/html', 'x-valetkey': 'live' } }).catch(() => null)
       if (response === null || !response.ok || response.redirected) break
       const fresh = new DOMParser().parseFromString(await response.text(), 'text/html')
       for (const place of document.querySelectorAll('[data-live]')) {

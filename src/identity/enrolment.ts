@@ -1,5 +1,5 @@
 /** A first passkey, enrolled with a one-time code in the same sitting. Never with a session: whoever holds one may have stolen it. */
-import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
+import { and, eq, gt, isNotNull, isNull, or, sql } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
@@ -48,13 +48,17 @@ export async function enrolPasskey(
       const made = await createdBy(ctx, tx, given.response, { purpose: 'enrol', operator: name })
       if (made.facts['code'] !== codeHash) throw badCode()
       const granted = await spend(tx, codeHash, name, now)
+      const voided = await voidEarlier(tx)
       await keepPasskey(tx, { operator: name, label: given.label, made, usableFrom: now, now })
       await giveRecoveryCodes(tx, name, recovery.hashes, now)
       await tx
         .update(policy)
         .set({ guarded: true, reader: sql`greatest(${policy.reader}, ${format})` })
       await announce(tx, `passkey:${made.id}`)
-      note({ role: granted, passkey: made.id, public_key: made.publicKey, label: given.label })
+      note({
+        ...{ role: granted, passkey: made.id, public_key: made.publicKey, label: given.label },
+        ...(voided === 0 ? {} : { invitations_voided: voided }),
+      })
       return { role: granted, passkey: made.id }
     },
   )
@@ -110,15 +114,44 @@ async function spend(tx: Tx, codeHash: string, name: string, now: number): Promi
     .returning()
   if (before === undefined || spent === undefined) throw badCode()
   const [there] = await tx.select().from(operators).where(eq(operators.name, name))
-  // The operator whom this very code made a moment ago, at the command line, and who has no passkey by another.
-  if (before.operator === name && there !== undefined) {
-    if ((await passkeysOf(tx, name)).length > 0) throw badCode()
+  const guarded = await isGuarded(tx)
+  if (spent.createdBy !== null && !guarded) throw notTheFirst()
+  if (before.operator === name) {
+    // Whom this very code made a moment ago, at the command line: who was removed since, or has a passkey by another, is none.
+    if (there === undefined || (await passkeysOf(tx, name)).length > 0) throw badCode()
     return there.role
   }
-  if (spent.createdBy === null) return byStartCode(tx, spent.role, name, at, there?.role)
+  if (spent.createdBy === null) {
+    if (guarded) throw badCode()
+    return byStartCode(tx, spent.role, name, at, there?.role)
+  }
   if (there !== undefined) throw taken(name)
   await tx.insert(operators).values({ name, role: spent.role, passphrase: null, createdAt: at })
   return spent.role
+}
+
+async function isGuarded(tx: Tx): Promise<boolean> {
+  const [row] = await tx.select({ guarded: policy.guarded }).from(policy)
+  return row?.guarded !== false
+}
+
+/** An invitation of that time was made with a session alone, and so perhaps by whoever stole one. */
+function notTheFirst(): BrokerError {
+  return new BrokerError(
+    'forbidden',
+    'The first passkey of all is enrolled with the code that the broker prints when it starts.',
+    { hint: 'Invitations that are made after it enrol one each.' },
+  )
+}
+
+/** With the first passkey, what could enrol another without one is over. Says how many invitations that were. */
+async function voidEarlier(tx: Tx): Promise<number> {
+  if (await isGuarded(tx)) return 0
+  const voided = await tx
+    .delete(enrolments)
+    .where(and(isNotNull(enrolments.createdBy), isNull(enrolments.passkeyAt)))
+    .returning({ by: enrolments.createdBy })
+  return voided.length
 }
 
 /** The code of a start makes the first operator, or gives the first passkey of all to an admin who has none. */
@@ -129,8 +162,6 @@ async function byStartCode(
   createdAt: Date,
   held: Role | undefined,
 ): Promise<Role> {
-  const [guard] = await tx.select({ guarded: policy.guarded }).from(policy)
-  if (guard?.guarded !== false) throw badCode()
   if (held === 'admin') return held
   const [anybody] = await tx.select({ name: operators.name }).from(operators).limit(1)
   if (held !== undefined || anybody !== undefined) {
@@ -146,7 +177,7 @@ async function byStartCode(
 
 function taken(name: string): BrokerError {
   return new BrokerError('conflict', `There already is an operator ${name}.`, {
-    hint: 'Choose another name; the code is still good.',
+    hint: 'Choose another name; the code is still good. Whoever lost every passkey is removed by an admin first.',
   })
 }
 

@@ -1,13 +1,13 @@
 /** Operators: enrolled by a one-time code, signed in by passphrase, known by a session. Keeps only hashes of all three. */
 import { createHash, randomBytes } from 'node:crypto'
-import { and, asc, eq, gt, isNull, ne, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, isNull, lte, ne, or, sql } from 'drizzle-orm'
 import { type Context, perContext } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import { Name, newId, randomSecret } from '../ids.ts'
 import { changeBy, type Editor, edit } from '../realm/edit.ts'
 import { type Secret, secret } from '../seal/secret.ts'
 import type { Tx } from '../store/open.ts'
-import { enrolments, operators, sessions } from '../store/schema.ts'
+import { enrolments, operators, passkeys, policy, sessions } from '../store/schema.ts'
 import { fitsAny, hashSecret } from './argon2.ts'
 import { hasPasskey } from './passkeys.ts'
 import { countTries } from './tries.ts'
@@ -161,11 +161,19 @@ function unspent(codeHash: string, now: number) {
   )
 }
 
-/** One conditional update, so that of two who try at once one finds it spent. */
+/**
+ * One conditional update, so that of two who try at once one finds it spent. What is left of it enrols their first passkey,
+ * in the same sitting: an invitation's whole day would be time for whoever reads their terminal.
+ */
 async function spendCode(tx: Tx, codeHash: string, name: string, now: number): Promise<Role> {
+  const sitting = new Date(now + firstCodeLife).toISOString()
   const [spent] = await tx
     .update(enrolments)
-    .set({ usedAt: new Date(now), operator: name })
+    .set({
+      usedAt: new Date(now),
+      operator: name,
+      expiresAt: sql`least(${enrolments.expiresAt}, ${sitting}::timestamptz)`,
+    })
     .where(unspent(codeHash, now))
     .returning({ role: enrolments.role, createdBy: enrolments.createdBy })
   if (spent === undefined) throw badCode()
@@ -247,12 +255,12 @@ export async function startSession(
 
 /**
  * Who holds this session, or null: eight hours after signing in, or one without a request, it is over; in the console
- * half an hour. A session of one kind is none of the other.
+ * half an hour. A session of one kind is none of the other. What a page asks by itself is `idle`: nobody was there.
  */
 export async function sessionFor(
   ctx: Pick<Context, 'db' | 'clock'>,
   token: string,
-  kind: SessionKind = 'cli',
+  { kind = 'cli', idle = false }: { kind?: SessionKind; idle?: boolean } = {},
 ): Promise<Operator | null> {
   if (!/^vko_[A-Za-z0-9_-]{43}$/.test(token)) return null
   const now = ctx.clock.now()
@@ -270,7 +278,7 @@ export async function sessionFor(
   if (row === undefined) return null
   const { id, operator, lastUsedAt } = row.session
   if (lastUsedAt.getTime() + idleLife[kind] <= now) return null
-  if (lastUsedAt.getTime() + touchAfter <= now) await touch(ctx, id, now)
+  if (!idle && lastUsedAt.getTime() + touchAfter <= now) await touch(ctx, id, now)
   return { name: operator, role: row.role, session: id }
 }
 
@@ -304,29 +312,45 @@ export async function signOut(ctx: Context, operator: Operator, request?: string
   })
 }
 
-export type OperatorShown = { name: string; role: Role; createdAt: Date; sessions: number }
+export type OperatorShown = {
+  name: string
+  role: Role
+  createdAt: Date
+  sessions: number
+  /** Those that may be used by now. */
+  passkeys: number
+}
 
 export async function listOperators(ctx: Pick<Context, 'db' | 'clock'>): Promise<OperatorShown[]> {
   const now = ctx.clock.now()
+  const since = (kind: SessionKind) => new Date(now - idleLife[kind])
+  const used = (kind: SessionKind) =>
+    and(eq(sessions.kind, kind), gt(sessions.lastUsedAt, since(kind)))
   const alive = and(
     eq(sessions.operator, operators.name),
     gt(sessions.expiresAt, new Date(now)),
-    gt(sessions.lastUsedAt, new Date(now - idleLife.cli)),
+    or(used('cli'), used('console')),
   )
+  const usable = and(eq(passkeys.operator, operators.name), lte(passkeys.usableFrom, new Date(now)))
   return ctx.db
     .select({
       name: operators.name,
       role: operators.role,
       createdAt: operators.createdAt,
-      sessions: sql<number>`count(${sessions.id})::int`,
+      sessions: sql<number>`count(distinct ${sessions.id})::int`,
+      passkeys: sql<number>`count(distinct ${passkeys.id})::int`,
     })
     .from(operators)
     .leftJoin(sessions, alive)
+    .leftJoin(passkeys, usable)
     .groupBy(operators.name)
     .orderBy(asc(operators.name))
 }
 
-/** Ends their sessions and voids the invitations they gave out. The last admin stays, or nobody could add another. */
+/**
+ * Ends their sessions and voids the invitations they gave out, and what is left of the code that made them. The last admin
+ * who can act stays, or nobody could add another.
+ */
 export async function removeOperator(ctx: Context, by: Editor, name: string): Promise<void> {
   await edit(ctx, changeBy(by, 'operator.remove', { operator: name }), async (tx, note) => {
     const [row] = await tx.select().from(operators).where(eq(operators.name, name))
@@ -335,23 +359,34 @@ export async function removeOperator(ctx: Context, by: Editor, name: string): Pr
         hint: 'See who there is with: valetkey operator list',
       })
     }
-    if (row.role === 'admin') await demandAnotherAdmin(tx, name)
+    if (row.role === 'admin') await demandAnotherAdmin(tx, name, ctx.clock.now())
     note({ role: row.role })
-    await tx
-      .delete(enrolments)
-      .where(and(eq(enrolments.createdBy, name), isNull(enrolments.usedAt)))
+    const given = and(eq(enrolments.createdBy, name), isNull(enrolments.usedAt))
+    await tx.delete(enrolments).where(or(given, eq(enrolments.operator, name)))
     await tx.delete(operators).where(eq(operators.name, name))
   })
 }
 
-async function demandAnotherAdmin(tx: Tx, name: string): Promise<void> {
-  const [other] = await tx
-    .select({ name: operators.name })
-    .from(operators)
-    .where(and(eq(operators.role, 'admin'), ne(operators.name, name)))
-    .limit(1)
+/** Once edits wait for a passkey, an admin without one could confirm none. */
+export async function demandAnotherAdmin(tx: Tx, name: string, now: number): Promise<void> {
+  const [guard] = await tx.select({ guarded: policy.guarded }).from(policy)
+  const others = and(eq(operators.role, 'admin'), ne(operators.name, name))
+  const able = and(eq(passkeys.operator, operators.name), lte(passkeys.usableFrom, new Date(now)))
+  const [other] =
+    guard?.guarded === true
+      ? await tx
+          .select({ name: operators.name })
+          .from(operators)
+          .innerJoin(passkeys, able)
+          .where(others)
+          .limit(1)
+      : await tx.select({ name: operators.name }).from(operators).where(others).limit(1)
   if (other !== undefined) return
-  throw new BrokerError('conflict', `${name} is the last admin.`, {
-    hint: 'Invite another admin first with: valetkey operator invite --role admin',
-  })
+  throw new BrokerError(
+    'conflict',
+    guard?.guarded === true
+      ? `${name} is the last admin with a passkey.`
+      : `${name} is the last admin.`,
+    { hint: 'Invite another admin first with: valetkey operator invite --role admin' },
+  )
 }

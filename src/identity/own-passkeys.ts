@@ -1,15 +1,20 @@
 /** What operators do with passkeys once they have one: sign in, add, remove, recover. Everything that gives takes an assertion. */
-import { and, eq, gt, lte, ne } from 'drizzle-orm'
+import { and, eq, gt } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import { Name } from '../ids.ts'
 import { changeBy, type Editor, edit } from '../realm/edit.ts'
 import { announce } from '../store/events.ts'
-import type { Tx } from '../store/open.ts'
-import { operators, passkeys } from '../store/schema.ts'
+import { passkeys } from '../store/schema.ts'
 import { keepPasskey } from './enrolment.ts'
-import { type Operator, type SignedIn, startSession, tries } from './operators.ts'
+import {
+  demandAnotherAdmin,
+  type Operator,
+  type SignedIn,
+  startSession,
+  tries,
+} from './operators.ts'
 import {
   type Assertion,
   assertedBy,
@@ -44,12 +49,12 @@ export async function signInWithPasskey(
   return startSession(ctx, { name: operator, role }, request, { kind: 'console', passkey })
 }
 
-/** After an assertion that this very thing was asked for. */
+/** After an assertion that this very thing was asked for. What is asked next bears it, for the audit log. */
 export async function addPasskeyOptions(ctx: Context, operator: Operator, response: Answer) {
-  const { passkey } = await ctx.db.transaction((tx) =>
+  const { proof } = await ctx.db.transaction((tx) =>
     assertedBy(ctx, tx, response, { purpose: 'add-passkey', operator: operator.name }),
   )
-  const facts = { operator: operator.name, asked_with: passkey }
+  const facts = { operator: operator.name, proof }
   return creationOptions(ctx, { purpose: 'add-passkey', operator: operator.name, facts })
 }
 
@@ -66,7 +71,7 @@ export async function addPasskey(
     async (tx, note) => {
       const made = await createdBy(ctx, tx, response, { purpose: 'add-passkey', operator: name })
       // The challenge for an assertion and that for a new key have one purpose, and differ in this.
-      if (typeof made.facts['asked_with'] !== 'string') throw notAsked()
+      if (made.facts['proof'] === undefined) throw notAsked()
       if ((await passkeysOf(tx, name)).length >= mostPasskeys) throw enough()
       const now = ctx.clock.now()
       await keepPasskey(tx, { operator: name, label, made, usableFrom: now, now })
@@ -75,7 +80,7 @@ export async function addPasskey(
         passkey: made.id,
         public_key: made.publicKey,
         label,
-        asked_with: made.facts['asked_with'],
+        proof: made.facts['proof'],
       })
     },
   )
@@ -106,7 +111,7 @@ export async function removePasskey(
     ctx,
     changeBy({ name, request }, 'passkey.remove', { operator: name, passkey: id }),
     async (tx, note) => {
-      const { facts, proof } = await assertedBy(ctx, tx, response, {
+      const { role, facts, proof } = await assertedBy(ctx, tx, response, {
         purpose: 'remove-passkey',
         operator: name,
       })
@@ -115,9 +120,7 @@ export async function removePasskey(
       const row = held.find((one) => one.id === id)
       if (row === undefined) throw noSuchPasskey()
       const left = held.filter((one) => one.id !== id && usable(one, ctx.clock.now()))
-      if (left.length === 0 && operator.role === 'admin') {
-        await demandAnotherKey(tx, name, ctx.clock.now())
-      }
+      if (left.length === 0 && role === 'admin') await demandAnotherAdmin(tx, name, ctx.clock.now())
       note({ label: row.name, proof })
       await tx.delete(passkeys).where(eq(passkeys.id, id))
     },
@@ -126,25 +129,6 @@ export async function removePasskey(
 
 function usable({ usableFrom }: PasskeyRow, now: number): boolean {
   return usableFrom.getTime() <= now
-}
-
-async function demandAnotherKey(tx: Tx, name: string, now: number): Promise<void> {
-  const [other] = await tx
-    .select({ id: passkeys.id })
-    .from(passkeys)
-    .innerJoin(operators, eq(operators.name, passkeys.operator))
-    .where(
-      and(
-        eq(operators.role, 'admin'),
-        ne(operators.name, name),
-        lte(passkeys.usableFrom, new Date(now)),
-      ),
-    )
-    .limit(1)
-  if (other !== undefined) return
-  throw new BrokerError('conflict', 'This is the last passkey of the last admin.', {
-    hint: 'Add another passkey first.',
-  })
 }
 
 function noSuchPasskey(): BrokerError {
@@ -179,7 +163,8 @@ export type RecoveryClaim = { name: string; code: string; address: string }
 
 async function demandRecoveryCode(ctx: Context, claim: RecoveryClaim): Promise<string> {
   const name = Name.safeParse(claim.name).success ? claim.name : ''
-  const attempt = tries(ctx).begin(`recovery of ${name}`, claim.address)
+  // Not by the name: whoever guesses codes must not shut out the operator of that name.
+  const attempt = tries(ctx).begin(`recovery from ${claim.address}`, claim.address)
   const id = await findRecoveryCode(ctx.db, name, claim.code)
   if (id === null) throw badRecoveryCode()
   attempt.succeeded()

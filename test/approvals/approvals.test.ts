@@ -1,7 +1,7 @@
 /** Approvals through the front door: one exact request, approved with a passkey, executed once; and every way to cheat. */
 import { describe, expect, test } from 'vitest'
 import { type Answer, expectOk, type Front, field, front } from '../support/broker.ts'
-import { type Key, passkey } from '../support/passkey.ts'
+import { changeIn, confirm, type Key, passkey } from '../support/passkey.ts'
 
 const remove = 'mutation($v: String!) { volumeDelete(volumeId: $v) }'
 
@@ -197,12 +197,10 @@ test('two operators are asked where a scope wants two, and one alone is not enou
     }),
   )
   expectOk(await at.admin('PUT', '/admin/agents/cursor/grants/risky'))
-  const invited = field(
-    expectOk(await at.admin('POST', '/admin/operators/invitations', { role: 'approver' })),
-    'code',
-  )
   const ada = await passkey(at)
-  const bob = await passkey(at, 'bob', invited)
+  const invited = await at.admin('POST', '/admin/operators/invitations', { role: 'approver' })
+  expectOk(await confirm(at, ada, [changeIn(invited)]))
+  const bob = await passkey(at, 'bob', field(invited, 'code'))
   const capability = await at.capability({ scope: 'risky' })
   const volume = at.railway.world.volumes.find(({ id }) => livesOnlyInStaging(at, id))?.id ?? ''
   const id = approvalIn(await at.call(capability, remove, { v: volume }))

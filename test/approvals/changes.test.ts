@@ -3,13 +3,8 @@ import { eq } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
 import { sweep } from '../../src/realm/sweep.ts'
 import { changes } from '../../src/store/schema.ts'
-import { type Answer, expectOk, type Front, field, front } from '../support/broker.ts'
-import { confirm, pageOf, passkey, seen } from '../support/passkey.ts'
-
-function changeIn(answer: Answer): string {
-  expect(answer).toMatchObject({ status: 202 })
-  return field(answer, 'change')
-}
+import { expectOk, type Front, field, front } from '../support/broker.ts'
+import { changeIn, confirm, pageOf, passkey, seen } from '../support/passkey.ts'
 
 const wider = { environment: 'staging', allow: ['railway:@read', 'railway:Mutation.volumeDelete'] }
 

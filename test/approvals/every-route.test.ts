@@ -3,8 +3,8 @@ import { eq } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
 import { adminRoutes } from '../../src/http/admin/admin.ts'
 import { changes } from '../../src/store/schema.ts'
-import { type Answer, expectOk, type Front, field, front } from '../support/broker.ts'
-import { confirm, type Key, passkey, seen } from '../support/passkey.ts'
+import { expectOk, type Front, field, front } from '../support/broker.ts'
+import { changeIn, confirm, type Key, passkey, seen } from '../support/passkey.ts'
 
 /** `waits`: 202, and nothing has changed. `less`: at once, since it only takes away or stops. `own`: no edit of policy. */
 type Expected = {
@@ -140,11 +140,6 @@ async function ready(kind: 'embedded' | 'postgres') {
   const body = { name: 'given-up', protected: true }
   const change = changeIn(await at.admin('POST', '/admin/environments', body))
   return { at, key, ids: { binding: binding.id, freeze, change } }
-}
-
-function changeIn(answer: Answer): string {
-  expect(answer).toMatchObject({ status: 202 })
-  return field(answer, 'change')
 }
 
 async function policyOf(at: Front): Promise<unknown> {

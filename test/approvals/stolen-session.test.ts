@@ -4,15 +4,10 @@ import { describe, expect, test } from 'vitest'
 import { startBroker } from '../../src/broker.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { changes } from '../../src/store/schema.ts'
-import { type Answer, expectOk, type Front, field, front } from '../support/broker.ts'
+import { expectOk, type Front, field, front } from '../support/broker.ts'
 import { closeLater } from '../support/closing.ts'
-import { pageOf, passkey, seen } from '../support/passkey.ts'
+import { changeIn, pageOf, passkey, seen } from '../support/passkey.ts'
 import { freshDatabase } from '../support/stores.ts'
-
-function changeIn(answer: Answer): string {
-  expect(answer).toMatchObject({ status: 202 })
-  return field(answer, 'change')
-}
 
 const diffOf = async (at: Front, id: string) => {
   const { json } = expectOk(await at.admin('GET', `/admin/changes/${id}`))

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { ids } from '../../src/demo/railway/world.ts'
 import { type Answer, expectOk, type Front, field, front, send } from '../support/broker.ts'
 import { desktop, faultsOf, phone, visitor } from '../support/browser.ts'
+import { changeIn } from '../support/passkey.ts'
 
 const read = 'query($id: String!) { environment(id: $id) { name } }'
 const staging = { id: ids.environments.staging }
@@ -55,11 +56,6 @@ const more = {
   environment: 'staging',
   allow: ['railway:Mutation.volumeDelete', 'railway:Query.environment'],
   approve: ['railway:@destructive'],
-}
-
-function changeIn(answer: Answer): string {
-  expect([answer.status, answer.text]).toEqual([202, expect.stringContaining('"change":"chg_')])
-  return field(answer, 'change')
 }
 
 /** Longer than a click. */

@@ -1,9 +1,11 @@
 /** Passkeys through the front door: what enrols one, what signs in, and everything that must not. */
+import { eq } from 'drizzle-orm'
 import { describe, expect, test } from 'vitest'
 import { createAuthenticator } from '../../src/demo/authenticator.ts'
 import { enrolmentCode } from '../../src/identity/operators.ts'
-import { expectOk, front, send } from '../support/broker.ts'
-import { pageOf, passkey, signIn } from '../support/passkey.ts'
+import { enrolments, sessions } from '../../src/store/schema.ts'
+import { expectOk, field, front, send } from '../support/broker.ts'
+import { changeIn, confirm, pageOf, passkey, signIn } from '../support/passkey.ts'
 
 describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
   test('the code of the start enrols the passkey of the operator whom it made, and ends set-up mode', async () => {
@@ -36,6 +38,66 @@ test('the code that made an operator enrols no second passkey beside one by a la
   const later = await enrolmentCode(at.broker.ctx)
   await passkey(at, 'ada', later?.code.reveal())
   await expect(passkey(at, 'ada', first)).rejects.toThrow('401')
+})
+
+test('an invitation of set-up mode enrols no passkey: not the first one, and none after it', async () => {
+  const at = await front()
+  const invite = async () =>
+    field(
+      expectOk(await at.admin('POST', '/admin/operators/invitations', { role: 'admin' })),
+      'code',
+    )
+  const [early, spent] = [await invite(), await invite()]
+  const mallory = { name: 'mallory', passphrase: 'a passphrase of the thief' }
+  expectOk(await at.admin('POST', '/admin/session', { ...mallory, code: spent }))
+  await expect(passkey(at, 'eve', early)).rejects.toThrow('403')
+  await expect(passkey(at, 'mallory', spent)).rejects.toThrow('403')
+  expect(at.broker.ctx.realm.now().guarded).toBe(false)
+
+  await passkey(at)
+  await expect(passkey(at, 'eve', early)).rejects.toThrow('401')
+  await expect(passkey(at, 'mallory', spent)).rejects.toThrow('401')
+  const [entry] = await at.audit('&kind=change')
+  expect(entry?.['facts']).toMatchObject({ what: 'passkey.enrol', invitations_voided: 2 })
+})
+
+test('a code used at the command line leaves ten minutes for the passkey, and none to whoever was removed', async () => {
+  const at = await front()
+  const ada = await passkey(at)
+  const invited = await at.admin('POST', '/admin/operators/invitations', { role: 'admin' })
+  expectOk(await confirm(at, ada, [changeIn(invited)]))
+  const code = field(invited, 'code')
+  expectOk(
+    await at.admin('POST', '/admin/session', {
+      ...{ code, name: 'bob', passphrase: 'a passphrase of bob' },
+    }),
+  )
+  const { db, clock } = at.broker.ctx
+  const [row] = await db.select().from(enrolments).where(eq(enrolments.operator, 'bob'))
+  expect((row?.expiresAt.getTime() ?? 0) - clock.now()).toBeLessThanOrEqual(600_000)
+
+  const removed = await at.admin('DELETE', '/admin/operators/bob')
+  expectOk(await confirm(at, ada, [changeIn(removed)]))
+  await expect(passkey(at, 'bob', code)).rejects.toThrow('401')
+})
+
+test('a page left open keeps no session alive', async () => {
+  const at = await front()
+  const key = await passkey(at)
+  const { db, clock } = at.broker.ctx
+  const minutesAgo = (minutes: number) =>
+    db.update(sessions).set({ lastUsedAt: new Date(clock.now() - minutes * 60_000) })
+  const page = (headers: Record<string, string>) =>
+    pageOf(at, key.cookie)('GET', '/console', undefined, headers)
+  await minutesAgo(29)
+  expectOk(await page({ 'x-valetkey': 'live' }))
+  const [left] = await db.select().from(sessions).where(eq(sessions.kind, 'console'))
+  expect(clock.now() - (left?.lastUsedAt.getTime() ?? 0)).toBeGreaterThan(28 * 60_000)
+  expectOk(await page({}))
+  const [used] = await db.select().from(sessions).where(eq(sessions.kind, 'console'))
+  expect(clock.now() - (used?.lastUsedAt.getTime() ?? 0)).toBeLessThan(60_000)
+  await minutesAgo(31)
+  expect(await page({})).toMatchObject({ status: 303 })
 })
 
 test('once there is a passkey, a passphrase signs nobody in', async () => {

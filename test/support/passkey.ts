@@ -130,3 +130,9 @@ export async function confirm(
     how,
   })
 }
+
+/** The change that an edit left waiting. */
+export function changeIn(answer: Answer): string {
+  if (answer.status !== 202) throw new Error(`nothing waits: ${answer.status} ${answer.text}`)
+  return field(answer, 'change')
+}

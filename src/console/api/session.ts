@@ -36,7 +36,10 @@ export function takeCookie(ctx: Context, c: ConsoleContext): void {
 export function consoleSession(ctx: Context): MiddlewareHandler<ConsoleEnv> {
   return async (c, next) => {
     const token = getCookie(c, cookieName(ctx))
-    c.set('operator', token === undefined ? null : await sessionFor(ctx, token, 'console'))
+    const kind = 'console'
+    // An open page looks by itself, and must not keep a session alive that nobody sits before.
+    const idle = c.req.path === '/console/events' || c.req.header('x-valetkey') === 'live'
+    c.set('operator', token === undefined ? null : await sessionFor(ctx, token, { kind, idle }))
     await next()
   }
 }
