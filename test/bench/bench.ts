@@ -22,7 +22,7 @@ import { type Child, killAll } from './children.ts'
 import { freezeClaims } from './freeze.ts'
 import { startHaproxy } from './haproxy.ts'
 import { connections, load, type Request } from './load.ts'
-import { measure, type Row, rate, type Way } from './rows.ts'
+import { firstWarmUpSeconds, measure, type Row, rate, type Way } from './rows.ts'
 import { type Claim, claims, table, whole } from './table.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 
@@ -63,7 +63,7 @@ async function bench(): Promise<void> {
   const postgres = await startBroker('postgres', `${cluster.url}/bench`, upstream.said)
   const commands = await commandClaims(embedded)
 
-  say(`Measuring, ${connections} connections each …\n`)
+  say(`Measuring, ${connections} connections each, after ${firstWarmUpSeconds} s of warming up …\n`)
   const { url, token } = upstream.said
   const ask = (credential: string) => asked(upstream.said, credential)
   const ways: Way[] = [
@@ -195,7 +195,7 @@ async function auditClaim(where: string, broker: Broker, row: Row): Promise<Clai
 async function mintClaim(where: string, { serving, agents }: Broker): Promise<Claim> {
   const url = `${serving.agentUrl}/oauth/token`
   const requests = agents.map(tokenRequest)
-  await load({ url, requests, seconds: 2 })
+  await load({ url, requests, seconds: firstWarmUpSeconds })
   const minted = rate(await load({ url, requests, seconds: 4 }))
   return {
     what: `capabilities minted ${where}`,
