@@ -16,7 +16,7 @@ type Told = { code: number; text: string; lines: string[]; seconds: number; toke
 /** As the product rehearses, but on a database that is made already, since making one takes seconds. */
 async function rehearse(): Promise<Rehearsal> {
   const log = createLog({ level: 'silent', human: false, out: process.stderr })
-  const { enrolment, ...broker } = await startBroker(testConfig(), log, storeInMemory)
+  const { enrolment, ...broker } = await startBroker(testConfig(), log, () => storeInMemory())
   return { ...broker, enrolmentCode: enrolment?.code.reveal() ?? '' }
 }
 

@@ -9,7 +9,7 @@ import { type SimulatedRailway, startSimulatedRailway } from '../../src/demo/rai
 import { createLog } from '../../src/log.ts'
 import type { Store } from '../../src/store/open.ts'
 import { closeLater } from './closing.ts'
-import { freshStore, type StoreKind } from './stores.ts'
+import { freshStore, type StoreKind, storesAfter } from './stores.ts'
 
 export type Answer = {
   status: number
@@ -68,16 +68,15 @@ export async function front(
     store?: Store
   } = {},
 ): Promise<Front> {
-  const railway = options.railway ?? (await startSimulatedRailway({ token: realToken() }))
+  const ready = isPlain(options) ? await furnished(kind) : null
+  const token = ready?.made.token ?? realToken()
+  const railway = options.railway ?? (await startSimulatedRailway({ token }))
   const logged: string[] = []
-  const log = createLog({
-    level: 'debug',
-    human: false,
-    // The log only writes.
-    out: { write: (line: string) => logged.push(line) } as unknown as NodeJS.WritableStream,
-  })
-  const store = options.store ?? (await freshStore(kind))
-  const config = testConfig()
+  const log = logTo((line) => logged.push(line))
+  const store = ready?.store ?? options.store ?? (await freshStore(kind))
+  // The one that it was set up with had another port.
+  if (ready !== null) await store.run('update connections set base_url = $1', [railway.url])
+  const config = testConfig(ready?.made.masterKey)
   const broker = await startBroker(options.config?.(config) ?? config, log, async () => ({
     ...store,
     close: async () => {},
@@ -88,22 +87,9 @@ export async function front(
     await broker.stop()
     keep(logged.join(''))
   })
-  let session = ''
-  const admin: Front['admin'] = (method, path, body) =>
-    send(broker.operatorUrl + path, {
-      method,
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${session}` },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
+  const { session, secret } = ready?.made ?? (await settle(broker, railway))
+  const admin = adminOf(broker, session)
   const agent: Front['agent'] = (path, init) => send(broker.agentUrl + path, init)
-
-  const enrolled = await admin('POST', '/admin/session', {
-    code: broker.enrolment?.code.reveal(),
-    name: 'ada',
-    passphrase: 'correct horse battery staple',
-  })
-  session = field(enrolled, 'token')
-  const secret = await setUp(admin, railway)
 
   const scope: Front['scope'] = async (
     name,
@@ -169,10 +155,58 @@ export async function front(
   }
 }
 
-/** Free ports and a master key of its own. */
-export function testConfig(): Config {
+/** Enrolling, connecting and binding take longer than most tests do. */
+const furnished = storesAfter(async (store) => {
+  const railway = await startSimulatedRailway({ token: realToken() })
+  const masterKey = newMasterKey()
+  const log = logTo(keep)
+  const broker = await startBroker(testConfig(masterKey), log, async () => ({
+    ...store,
+    close: async () => {},
+  }))
+  const { session, secret } = await settle(broker, railway)
+  await broker.stop()
+  await railway.close()
+  return { session, secret, masterKey, token: railway.token }
+})
+
+function logTo(write: (line: string) => unknown) {
+  // The log only writes.
+  return createLog({ level: 'debug', human: false, out: { write } as NodeJS.WritableStream })
+}
+
+function isPlain({ railway, store }: { railway?: SimulatedRailway; store?: Store }): boolean {
+  return railway === undefined && store === undefined
+}
+
+function adminOf({ operatorUrl }: Broker, session: string): Front['admin'] {
+  return (method, path, body) =>
+    send(operatorUrl + path, {
+      method,
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${session}` },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+}
+
+/** The first operator, and all that one agent needs. */
+async function settle(broker: Broker, railway: SimulatedRailway) {
+  const enrolled = await adminOf(broker, '')('POST', '/admin/session', {
+    code: broker.enrolment?.code.reveal(),
+    name: 'ada',
+    passphrase: 'correct horse battery staple',
+  })
+  const session = field(enrolled, 'token')
+  return { session, secret: await setUp(adminOf(broker, session), railway) }
+}
+
+function newMasterKey(): string {
+  return randomBytes(32).toString('base64')
+}
+
+/** Free ports, and a master key of its own unless one is given. */
+export function testConfig(masterKey = newMasterKey()): Config {
   return readConfig({
-    VALETKEY_MASTER_KEY: randomBytes(32).toString('base64'),
+    VALETKEY_MASTER_KEY: masterKey,
     VALETKEY_AGENT_PORT: '0',
     VALETKEY_OPERATOR_PORT: '0',
   })

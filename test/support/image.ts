@@ -1,4 +1,4 @@
-/** One embedded database, made as the product makes it, for tests to start from: on the disk or in memory. Never changed once it is made. */
+/** Embedded databases, made as the product makes them, for tests to start from: on the disk or in memory. Never changed once they are made. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { cp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,27 +7,33 @@ import { inject } from 'vitest'
 import { embeddedStore } from '../../src/store/embedded.ts'
 import { settings } from '../../src/store/engine.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
+import { folder } from './folder.ts'
 
 /** Without what nobody connects to or reads again, which is most of it. */
 export async function makeImage(directory: string): Promise<void> {
   const store = await openStore({ kind: 'embedded', directory })
+  const unused = await store.run<{ oid: number }>(
+    'select oid::int as oid from pg_database where datname <> current_database()',
+    [],
+  )
+  await closeSmall(store, directory)
+  await Promise.all(
+    unused.map(({ oid }) => rm(join(directory, 'pg', 'base', String(oid)), { recursive: true })),
+  )
+}
+
+/** Without the logs that nobody reads again. */
+async function closeSmall(store: Store, directory: string): Promise<void> {
   await store.run('select pg_switch_wal()', [])
   await store.run('checkpoint', [])
   const [log] = await store.run<{ name: string }>(
     'select pg_walfile_name(pg_current_wal_lsn()) as name',
     [],
   )
-  const unused = await store.run<{ oid: number }>(
-    'select oid::int as oid from pg_database where datname <> current_database()',
-    [],
-  )
   await store.close()
   const logs = join(directory, 'pg', 'pg_wal')
   const old = (await readdir(logs)).filter((name) => /^[0-9A-F]{24}$/.test(name))
-  await Promise.all([
-    ...unused.map(({ oid }) => rm(join(directory, 'pg', 'base', String(oid)), { recursive: true })),
-    ...old.filter((name) => name !== log?.name).map((name) => rm(join(logs, name))),
-  ])
+  await Promise.all(old.filter((name) => name !== log?.name).map((name) => rm(join(logs, name))))
 }
 
 /** A directory that a broker may have as its own, made and migrated already. */
@@ -35,20 +41,27 @@ export async function copyImage(directory: string): Promise<void> {
   await cp(inject('image'), directory, { recursive: true })
 }
 
-/** The same engine and settings, without the disk. */
-export async function storeInMemory(): Promise<Store> {
-  return embeddedStore(await PGlite.create({ fs: filled(), ...settings }))
-}
-
-type Files = { directories: string[]; files: [path: string, bytes: Uint8Array][] }
-
 let held: Files | undefined
 
-/** Read once in each worker. */
-function contents(): Files {
+/** The same engine and settings, without the disk. The image is read once in each worker. */
+export async function storeInMemory(files?: Files): Promise<Store> {
   held ??= read(join(inject('image'), 'pg'))
-  return held
+  return embeddedStore(await PGlite.create({ fs: filled(files ?? held), ...settings }))
 }
+
+/** What lies in a database once `make` was there. */
+export async function filesAfter<T>(
+  make: (store: Store) => Promise<T>,
+): Promise<{ made: T; files: Files }> {
+  const directory = join(await folder(), 'data')
+  await copyImage(directory)
+  const store = await openStore({ kind: 'embedded', directory })
+  const made = await make(store)
+  await closeSmall(store, directory)
+  return { made, files: read(join(directory, 'pg')) }
+}
+
+export type Files = { directories: string[]; files: [path: string, bytes: Uint8Array][] }
 
 function read(root: string): Files {
   const entries = readdirSync(root, { recursive: true, withFileTypes: true })
@@ -76,11 +89,12 @@ function written(bytes: Buffer): Uint8Array {
 
 const home = '/pglite/data'
 
-function filled(): MemoryFS {
+function filled(files: Files): MemoryFS {
   const memory = new MemoryFS()
   const init = memory.init.bind(memory)
   memory.init = async (pglite, options) => {
     const { emscriptenOpts } = await init(pglite, options)
+    const fill = ({ FS }: { FS: FileSystem }) => write(FS, files)
     const preRun = [...(emscriptenOpts.preRun ?? []), fill]
     return { emscriptenOpts: { ...emscriptenOpts, preRun } }
   }
@@ -93,8 +107,7 @@ type FileSystem = {
   writeFile(path: string, bytes: Uint8Array): void
 }
 
-function fill({ FS }: { FS: FileSystem }): void {
-  const { directories, files } = contents()
+function write(FS: FileSystem, { directories, files }: Files): void {
   FS.mkdirTree(home, 0o700)
   for (const path of directories) FS.mkdir(home + path, 0o700)
   for (const [path, bytes] of files) FS.writeFile(home + path, bytes)
