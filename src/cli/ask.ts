@@ -1,35 +1,41 @@
 /** Asks people on a terminal and reads lines from a pipe. Secrets are never shown, and never taken as arguments. */
 import { open } from 'node:fs/promises'
+import type { Cli } from './cli.ts'
 import { Failure, usage } from './failure.ts'
 
-export function onTerminal(): boolean {
-  return process.stdin.isTTY === true
+/** Where somebody can be asked. A `Cli` fits. */
+type Asking = Pick<Cli, 'terminal'>
+
+export function onTerminal({ terminal }: Asking): boolean {
+  return Reflect.get(terminal.stdin, 'isTTY') === true
 }
 
 /** Questions are words, so they go to stderr: stdout may be captured, as in `$(valetkey token …)`. */
-const where = { output: process.stderr, withGuide: false }
+function where({ terminal }: Asking) {
+  return { input: terminal.stdin, output: terminal.stderr, withGuide: false }
+}
 
-export async function askText(message: string, initial?: string): Promise<string> {
+export async function askText(at: Asking, message: string, initial?: string): Promise<string> {
   const { text } = await import('@clack/prompts')
   const answer = await text({
     message,
-    ...where,
+    ...where(at),
     ...(initial === undefined ? {} : { defaultValue: initial, placeholder: initial }),
   })
   return answered(answer)
 }
 
-export async function askSecret(message: string): Promise<string> {
+export async function askSecret(at: Asking, message: string): Promise<string> {
   const { password } = await import('@clack/prompts')
-  return answered(await password({ message, mask: '•', ...where }))
+  return answered(await password({ message, mask: '•', ...where(at) }))
 }
 
 /** Asks before something that cannot be undone; where nobody can be asked, `--yes` has to say it. */
-export async function confirmed(what: string, yes: boolean | undefined): Promise<void> {
+export async function confirmed(at: Asking, what: string, yes: boolean | undefined): Promise<void> {
   if (yes === true) return
-  if (!onTerminal()) throw usage(`${what}: this cannot be undone.`, 'Say so with --yes.')
+  if (!onTerminal(at)) throw usage(`${what}: this cannot be undone.`, 'Say so with --yes.')
   const { confirm } = await import('@clack/prompts')
-  const answer = await confirm({ message: `${what}?`, initialValue: false, ...where })
+  const answer = await confirm({ message: `${what}?`, initialValue: false, ...where(at) })
   if (answer !== true) throw new Failure('cancelled', 'Nothing was changed.')
 }
 
@@ -39,13 +45,17 @@ function answered(answer: string | symbol | undefined): string {
 }
 
 /** From a file, from a terminal without showing it, or from a pipe. One trailing line break is not part of it. */
-export async function readSecret(what: string, file: string | undefined): Promise<string> {
+export async function readSecret(
+  at: Asking,
+  what: string,
+  file: string | undefined,
+): Promise<string> {
   const text =
     file !== undefined
       ? await readSecretFile(file)
-      : onTerminal()
-        ? await askSecret(what)
-        : await readStdin()
+      : onTerminal(at)
+        ? await askSecret(at, what)
+        : await readStdin(at)
   const value = text.replace(/\r?\n$/, '')
   if (value === '')
     throw usage(
@@ -75,10 +85,10 @@ async function readSecretFile(path: string): Promise<string> {
   }
 }
 
-export async function readStdin(limit = largest): Promise<string> {
+export async function readStdin({ terminal }: Asking, limit = largest): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of process.stdin) {
+  for await (const chunk of terminal.stdin) {
     chunks.push(chunk)
     size += chunk.length
     if (size > limit) throw usage('There is too much on stdin.')
@@ -86,6 +96,6 @@ export async function readStdin(limit = largest): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-export async function readLines(): Promise<string[]> {
-  return (await readStdin()).split(/\r?\n/)
+export async function readLines(at: Asking): Promise<string[]> {
+  return (await readStdin(at)).split(/\r?\n/)
 }

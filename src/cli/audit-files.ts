@@ -1,5 +1,4 @@
 /** Audit logs and audit keys in files: written as they come, read line by line, never held whole in memory. */
-import { createWriteStream } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
@@ -9,8 +8,12 @@ import { Failure, usage } from './failure.ts'
 
 type Answer = { body: Parameters<typeof Readable.fromWeb>[0] | null }
 
-/** Writes the log to a new file or to stdout and says how many lines it has. */
-export async function exported(log: Answer, path: string | undefined): Promise<number> {
+/** Writes the log to a new file, or to stdout, and says how many lines it has. */
+export async function exported(
+  log: Answer,
+  path: string | undefined,
+  stdout: NodeJS.WritableStream,
+): Promise<number> {
   if (log.body === null) throw new Failure('not-a-broker', 'The broker sent no log.')
   let lines = 0
   const counted = async function* (chunks: AsyncIterable<Uint8Array>) {
@@ -21,7 +24,7 @@ export async function exported(log: Answer, path: string | undefined): Promise<n
   }
   try {
     if (path === undefined) {
-      await pipeline(Readable.fromWeb(log.body), counted, process.stdout, { end: false })
+      await pipeline(Readable.fromWeb(log.body), counted, stdout, { end: false })
     } else {
       await pipeline(Readable.fromWeb(log.body), counted, await fresh(path))
     }
@@ -40,7 +43,8 @@ async function fresh(path: string) {
         : `${path} cannot be written (${error.code}).`,
     )
   })
-  return createWriteStream('', { fd: file.fd })
+  // Not by the number of its descriptor: the handle would close that again.
+  return file.createWriteStream()
 }
 
 function cutShort(error: unknown): unknown {

@@ -21,7 +21,16 @@ export type Start = {
   }): Promise<number>
 }
 
+/** What a command line runs in. `process` fits. */
+export type Terminal = {
+  stdin: NodeJS.ReadStream
+  stdout: NodeJS.WriteStream
+  stderr: NodeJS.WriteStream
+  env: Readonly<Record<string, string | undefined>>
+}
+
 export type Cli = {
+  terminal: Terminal
   settings: Settings
   speak: Speak
   start: Start

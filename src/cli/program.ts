@@ -32,7 +32,11 @@ export function program(cli: Cli): Command {
     .helpCommand('help [command]', 'show help for a command')
     .option('--json', 'one JSON value on stdout, errors as JSON on stderr')
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ outputError: () => {} })
+    .configureOutput({
+      writeOut: (text) => cli.terminal.stdout.write(text),
+      writeErr: (text) => cli.terminal.stderr.write(text),
+      outputError: () => {},
+    })
     .exitOverride()
   for (const add of [
     serveCommands,

@@ -1,28 +1,32 @@
 /** From a command line to an exit code: 0 done, 1 refused or failed, 2 the command line cannot be used. Never exits itself. */
 import { CommanderError } from 'commander'
-import type { Start } from './cli.ts'
+import type { Start, Terminal } from './cli.ts'
 import { Failure, usage } from './failure.ts'
 import { program } from './program.ts'
 import { readSettings } from './settings.ts'
 import { type Speak, speaker } from './speak.ts'
 import { tellWaiting, Waiting } from './waiting.ts'
 
-export async function run(argv: readonly string[], start: Start): Promise<number> {
-  const settings = readSettings()
+export async function run(
+  argv: readonly string[],
+  start: Start,
+  terminal: Terminal,
+): Promise<number> {
+  const settings = readSettings(terminal.env)
   const speak = speaker({
     json: beforeDashes(argv).includes('--json'),
-    out: process.stdout,
-    err: process.stderr,
+    out: terminal.stdout,
+    err: terminal.stderr,
     columns: settings.columns,
   })
   let code: number = 0
   const endWith = (ended: 0 | 1) => {
     code = ended
   }
-  process.stdout.on('error', closedPipe)
+  terminal.stdout.on('error', closedPipe)
   try {
     refuseSecrets(argv)
-    const root = program({ settings, speak, start, endWith })
+    const root = program({ terminal, settings, speak, start, endWith })
     if (argv.length === 0) root.outputHelp()
     else await root.parseAsync([...argv], { from: 'user' })
     return code

@@ -17,9 +17,7 @@ export type Settings = {
   unicode: boolean
 }
 
-export function readSettings(
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): Settings {
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
   const columns = Number(env.COLUMNS)
   return {
     adminUrl: env.VALETKEY_ADMIN_URL || undefined,

@@ -7,7 +7,7 @@ import { type SimulatedRailway, startSimulatedRailway } from '../../src/demo/rai
 import { ids } from '../../src/demo/railway/world.ts'
 import { folder } from '../support/folder.ts'
 import { surroundings } from '../support/surroundings.ts'
-import { bin, type Served, serve, valetkey } from './valetkey.ts'
+import { bin, commanded, type Served, serve, valetkey } from './valetkey.ts'
 
 const config = await folder()
 const passphrase = 'a passphrase long enough'
@@ -24,7 +24,7 @@ type More = { stdin?: string; env?: Record<string, string>; config?: string }
 
 /** As an operator at a shell, with --json; `config` is another person's. */
 function run(args: string[], more: More = {}) {
-  return valetkey([...args, '--json'], { config, ...more })
+  return commanded([...args, '--json'], { config, ...more })
 }
 
 /** The same, done; what it says is the one JSON value on stdout. */
@@ -46,7 +46,10 @@ describe('an operator', () => {
     const login = ['login', '--url', broker.operatorUrl, '--enrol', '--name', 'ada']
     const wrong = 'AAAA-BBBB-CCCC-DDDD-EEEE-FFFF-0000-1111'
     await refused(login, { stdin: `${wrong}\n${passphrase}\n` })
-    expect(await done(login, { stdin: `${broker.code}\n${passphrase}\n` })).toMatchObject({
+    // In a process of its own, as at a shell.
+    const stdin = `${broker.code}\n${passphrase}\n`
+    const enrolled = await valetkey([...login, '--json'], { config, stdin })
+    expect(JSON.parse(enrolled.stdout)).toMatchObject({
       operator: 'ada',
       role: 'admin',
       admin_url: broker.operatorUrl,
@@ -85,7 +88,7 @@ describe('an operator', () => {
       freezes: [],
     })
     expect(await done(['connection', 'list'])).toEqual([])
-    const words = await valetkey(['connection', 'list'], { config })
+    const words = await commanded(['connection', 'list'], { config })
     expect(words).toMatchObject({ code: 0, stdout: '' })
     expect(words.stderr).toContain('valetkey connection add railway')
   })
@@ -184,10 +187,10 @@ describe('an environment', () => {
   })
 
   test('is listed in columns, and in blocks where the terminal is too narrow', async () => {
-    const wide = await valetkey(['environment', 'list'], { config })
+    const wide = await commanded(['environment', 'list'], { config })
     expect(wide.stdout).toMatch(/^ENVIRONMENT +PROTECTED +BINDINGS +SCOPES\n/)
     expect(wide.stdout).toMatch(/\nstaging +yes +2 +-\n/)
-    const narrow = await valetkey(['environment', 'list'], { config, env: { COLUMNS: '30' } })
+    const narrow = await commanded(['environment', 'list'], { config, env: { COLUMNS: '30' } })
     expect(narrow.stdout).toMatch(/^ENVIRONMENT {2}\w+\nPROTECTED {4}yes\n/)
     for (const line of narrow.stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(30)
   })
@@ -233,7 +236,7 @@ describe('an agent', () => {
       [['--secret-file', path], { env: { VALETKEY_CLIENT_SECRET: 'vks_not-this-one' } }],
     ]
     for (const [args, more] of given) {
-      const ended = await valetkey([...token, ...args], { config, ...more })
+      const ended = await commanded([...token, ...args], { config, ...more })
       expect(ended).toMatchObject({ code: 0, stderr: '' })
       expect(ended.stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/)
       capability = ended.stdout.trim()
@@ -292,7 +295,7 @@ describe('an agent', () => {
     const verdict = JSON.parse(ended.stdout)
     expect(verdict).toMatchObject({ verdict: 'deny', code: 'outside-environment' })
     expect(verdict.operations[0].resources[0].found).toContain('production')
-    const words = await valetkey(['explain', 'railway', '--query', deleteVolume], {
+    const words = await commanded(['explain', 'railway', '--query', deleteVolume], {
       config,
       env: { VALETKEY_TOKEN: capability },
     })
@@ -328,7 +331,7 @@ describe('a freeze', () => {
     expect(made).toMatchObject({ subject: 'environment:staging', reason: 'to look', by: 'ada' })
     expect(await done(['freeze', 'list'])).toEqual([made])
     expect((await done(['status'])).freezes).toEqual([made])
-    const words = await valetkey(['status'], { config })
+    const words = await commanded(['status'], { config })
     expect(words.stdout).toMatch(/FROZEN +BY +SINCE/)
     expect(words.stdout).toContain('environment staging')
     expect(await refused(['freeze', 'add', '--agent', 'nobody'])).toMatchObject({
@@ -340,7 +343,7 @@ describe('a freeze', () => {
   })
 
   test('of everything is told in words that say how it ends', async () => {
-    const { stderr } = await valetkey(['freeze', 'add', '--all'], { config })
+    const { stderr } = await commanded(['freeze', 'add', '--all'], { config })
     const [, id = ''] =
       /Everything is frozen\. Lift it with: valetkey freeze lift (\S+)/.exec(stderr) ?? []
     await done(['freeze', 'lift', id])
@@ -423,7 +426,7 @@ describe('the audit log', () => {
       const ended = await run(['audit', 'verify', path])
       expect(ended.code, name).toBe(1)
       expect(JSON.parse(ended.stdout), name).toMatchObject({ ok: false })
-      const words = await valetkey(['audit', 'verify', path], { config })
+      const words = await commanded(['audit', 'verify', path], { config })
       expect(words.stdout, name).toMatch(/^log +NOT whole$/m)
     }
   })
@@ -440,7 +443,7 @@ describe('operators and keys', () => {
     await done(['environment', 'list'], { config: grace })
     const problem = await refused(['environment', 'add', 'mine'], { config: grace })
     expect(problem).toMatchObject({ code: 'forbidden' })
-    const words = await valetkey(['environment', 'add', 'mine'], { config: grace })
+    const words = await commanded(['environment', 'add', 'mine'], { config: grace })
     expect(words.stderr).toBe(`error: ${problem.detail}\n${problem.hint}\n(forbidden)\n`)
     await done(['operator', 'remove', 'grace', '--yes'])
     expect(await refused(['whoami'], { config: grace })).toMatchObject({ code: 'not-signed-in' })

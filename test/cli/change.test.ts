@@ -5,7 +5,7 @@ import { saveSession } from '../../src/cli/session.ts'
 import { expectOk, type Front, field, front, send } from '../support/broker.ts'
 import { folder } from '../support/folder.ts'
 import { confirm, type Key, passkey } from '../support/passkey.ts'
-import { valetkey } from './valetkey.ts'
+import { commanded } from './valetkey.ts'
 
 /** Signed in as `valetkey login` does it once there is a passkey. */
 async function signedIn(at: Front, key: Key) {
@@ -27,7 +27,7 @@ async function signedIn(at: Front, key: Key) {
     expiresAt: field(session, 'expires_at'),
     token: field(session, 'token'),
   })
-  return (...args: string[]) => valetkey(args, { config })
+  return (...args: string[]) => commanded(args, { config })
 }
 
 const grants = ({ broker }: Front) =>

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { folder } from '../support/folder.ts'
-import { valetkey } from './valetkey.ts'
+import { commanded, valetkey } from './valetkey.ts'
 
 const config = await folder()
-const run = (...args: string[]) => valetkey(args, { config })
+const run = (...args: string[]) => commanded(args, { config })
 
 /** The help of every command, by the words that lead to it, found by following help from the root down. */
 async function helpOfAll(path: readonly string[] = []): Promise<Map<string, string>> {
@@ -18,7 +18,7 @@ async function helpOfAll(path: readonly string[] = []): Promise<Map<string, stri
 }
 
 test('valetkey alone shows its help on stdout', async () => {
-  const ended = await run()
+  const ended = await valetkey([], { config })
   expect(ended).toMatchObject({ code: 0, stderr: '' })
   expect(ended.stdout).toMatch(/^Usage: valetkey /)
 })

@@ -142,7 +142,7 @@ function removeCommand(noun: Command, cli: Cli): void {
     .description('remove an agent; its capabilities stop working at once')
     .option('--yes', 'do not ask')
     .action(async (name: string, options: { yes?: true }) => {
-      await confirmed(`Remove the agent ${name}`, options.yes)
+      await confirmed(cli, `Remove the agent ${name}`, options.yes)
       const { admin } = await signedIn(cli)
       await admin.agents[':name'].$delete({ param: { name } })
       cli.speak.done({ name }, `Removed ${name}.`)

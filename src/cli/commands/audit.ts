@@ -172,7 +172,7 @@ function exportCommand(noun: Command, cli: Cli): void {
       const { exported } = await import('../audit-files.ts')
       const { admin } = await signedIn(cli)
       const log = await admin.audit.export.$get(undefined, { init: within(longExport) })
-      const lines = await cli.speak.during('Exporting', exported(log, out))
+      const lines = await cli.speak.during('Exporting', exported(log, out, cli.terminal.stdout))
       if (out !== undefined) cli.speak.done({ file: out, lines }, `Wrote ${lines} lines to ${out}.`)
     })
   example(command, 'valetkey audit export --out audit.ndjson')

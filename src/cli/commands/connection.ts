@@ -43,7 +43,7 @@ function addCommand(noun: Command, cli: Cli): void {
       const { admin } = await signedIn(cli)
       const json = {
         name,
-        secret: await readSecret(`Token for ${name}`, options.secretFile),
+        secret: await readSecret(cli, `Token for ${name}`, options.secretFile),
         provider: options.provider,
         base_url: options.baseUrl,
         placement: options.placement,
@@ -136,7 +136,7 @@ function rotateCommand(noun: Command, cli: Cli): void {
     .option(...secretFile)
     .action(async (name: string, options: { secretFile?: string }) => {
       const { admin } = await signedIn(cli)
-      const json = { secret: await readSecret(`New token for ${name}`, options.secretFile) }
+      const json = { secret: await readSecret(cli, `New token for ${name}`, options.secretFile) }
       const made = await cli.speak.during(
         `Trying the new token of ${name}`,
         told(admin.connections[':name'].rotate.$post({ param: { name }, json }, patiently())),
@@ -153,7 +153,11 @@ function removeCommand(noun: Command, cli: Cli): void {
     .description('remove a connection, its credential and its bindings')
     .option('--yes', 'do not ask')
     .action(async (name: string, options: { yes?: true }) => {
-      await confirmed(`Remove the connection ${name} with its credential and bindings`, options.yes)
+      await confirmed(
+        cli,
+        `Remove the connection ${name} with its credential and bindings`,
+        options.yes,
+      )
       const { admin } = await signedIn(cli)
       const gone = await told(
         admin.connections[':name'].$delete({ param: { name }, query: { confirm: name } }),

@@ -205,7 +205,11 @@ function removeCommand(noun: Command, cli: Cli): void {
     .description('remove an environment, its bindings and its scopes')
     .option('--yes', 'do not ask')
     .action(async (name: string, options: { yes?: true }) => {
-      await confirmed(`Remove the environment ${name} with its bindings and scopes`, options.yes)
+      await confirmed(
+        cli,
+        `Remove the environment ${name} with its bindings and scopes`,
+        options.yes,
+      )
       const { admin } = await signedIn(cli)
       const gone = await told(admin.environments[':name'].$delete({ param: { name } }))
       cli.speak.done(

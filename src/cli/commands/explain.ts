@@ -43,10 +43,11 @@ async function explained(cli: Cli, connection: string, options: Options): Promis
   cli.endWith(verdict['verdict'] === 'allow' ? 0 : 1)
 }
 
-async function presented({ settings }: Cli, options: Options): Promise<string> {
+async function presented(cli: Cli, options: Options): Promise<string> {
+  const { settings } = cli
   if (options.tokenFile === undefined && settings.capability !== undefined)
     return settings.capability
-  return await readSecret('Capability', options.tokenFile)
+  return await readSecret(cli, 'Capability', options.tokenFile)
 }
 
 function readVariables(text: string): Record<string, unknown> {

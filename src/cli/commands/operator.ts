@@ -59,7 +59,7 @@ function removeCommand(noun: Command, cli: Cli): void {
     .description('remove an operator and end their sessions')
     .option('--yes', 'do not ask')
     .action(async (name: string, options: { yes?: true }) => {
-      await confirmed(`Remove the operator ${name}`, options.yes)
+      await confirmed(cli, `Remove the operator ${name}`, options.yes)
       const { admin } = await signedIn(cli)
       await admin.operators[':name'].$delete({ param: { name } })
       cli.speak.done({ name }, `Removed ${name}.`)

@@ -109,7 +109,7 @@ function coverageCommand(noun: Command, cli: Cli): void {
     .option('--schema <file>', 'the schema as SDL; without it, stdin')
     .action(async (name: string, options: { schema?: string }) => {
       const { admin } = await signedIn(cli)
-      const json = { schema: await readSchema(options.schema) }
+      const json = { schema: await readSchema(cli, options.schema) }
       const { gaps } = await told(
         admin.providers[':name'].coverage.$post({ param: { name }, json }, patiently()),
       )
@@ -122,8 +122,8 @@ function coverageCommand(noun: Command, cli: Cli): void {
   example(command, 'valetkey provider coverage railway --schema schema.graphql')
 }
 
-async function readSchema(path: string | undefined): Promise<string> {
-  if (path === undefined) return await readStdin(largestSchema)
+async function readSchema(cli: Cli, path: string | undefined): Promise<string> {
+  if (path === undefined) return await readStdin(cli, largestSchema)
   return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw usage(`${path} cannot be read (${error.code}).`)
   })

@@ -113,7 +113,7 @@ function removeCommand(noun: Command, cli: Cli): void {
     .description('remove a scope; capabilities that carry it stop working at once')
     .option('--yes', 'do not ask')
     .action(async (name: string, options: { yes?: true }) => {
-      await confirmed(`Remove the scope ${name}`, options.yes)
+      await confirmed(cli, `Remove the scope ${name}`, options.yes)
       const { admin } = await signedIn(cli)
       const gone = await told(admin.scopes[':name'].$delete({ param: { name } }))
       const lost =

@@ -41,7 +41,7 @@ export function serveCommands(program: Command, cli: Cli): void {
     .description('replay the incident against a simulated Railway, with a broker in the way')
     .option('--fast', 'without the pauses for somebody who watches')
     .action(async ({ fast }: { fast?: true }) => {
-      const out = process.stdout
+      const out = cli.terminal.stdout
       const code = await cli.start.demo({
         out,
         json: cli.speak.json,

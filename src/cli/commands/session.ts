@@ -79,7 +79,11 @@ type SignedIn = { token: string; operator: string; role: string; expires_at: str
 
 async function signedInBy(cli: Cli, plane: Plane, options: LoginOptions): Promise<SignedIn> {
   const admin = await adminAt(plane)
-  const proof = options.console ? null : onTerminal() ? await asked(options) : await piped(options)
+  const proof = options.console
+    ? null
+    : onTerminal(cli)
+      ? await asked(cli, options)
+      : await piped(cli, options)
   if (proof !== null) return told(admin.session.$post({ json: proof }))
   const { id, user_code, url, expires_at, interval } = await told(admin['sign-ins'].$post())
   cli.speak.words(`Open ${url}`)
@@ -91,11 +95,12 @@ async function signedInBy(cli: Cli, plane: Plane, options: LoginOptions): Promis
   }
 }
 
-async function address({ settings }: Cli, options: LoginOptions): Promise<string> {
+async function address(cli: Cli, options: LoginOptions): Promise<string> {
+  const { settings } = cli
   if (options.url !== undefined) return origin(options.url, '--url')
   if (settings.adminUrl !== undefined) return origin(settings.adminUrl, 'VALETKEY_ADMIN_URL')
-  if (!onTerminal()) return defaultAdminUrl
-  return origin(await askText('Address of the operator plane', defaultAdminUrl), 'The address')
+  if (!onTerminal(cli)) return defaultAdminUrl
+  return origin(await askText(cli, 'Address of the operator plane', defaultAdminUrl), 'The address')
 }
 
 function loopback(host: string): boolean {
@@ -103,28 +108,29 @@ function loopback(host: string): boolean {
 }
 
 /** Null to go by the console. */
-async function asked(options: LoginOptions): Promise<Proof | null> {
+async function asked(cli: Cli, options: LoginOptions): Promise<Proof | null> {
   const code = await askSecret(
+    cli,
     options.enrol ? 'One-time code' : 'One-time code (just press Enter if you have none)',
   )
   if (options.enrol && code === '') throw usage('No one-time code was given.')
-  const name = options.name ?? (await askText('Your name'))
+  const name = options.name ?? (await askText(cli, 'Your name'))
   if (code === '') {
-    const passphrase = await askSecret('Passphrase (just press Enter if you have a passkey)')
+    const passphrase = await askSecret(cli, 'Passphrase (just press Enter if you have a passkey)')
     return passphrase === '' ? null : { name, passphrase }
   }
-  const passphrase = await askSecret('Choose a passphrase')
-  if ((await askSecret('The same passphrase again')) !== passphrase) {
+  const passphrase = await askSecret(cli, 'Choose a passphrase')
+  if ((await askSecret(cli, 'The same passphrase again')) !== passphrase) {
     throw new Failure('passphrases-differ', 'The two passphrases differ, so nothing was done.')
   }
   return { code, name, passphrase }
 }
 
-async function piped(options: LoginOptions): Promise<Proof> {
+async function piped(cli: Cli, options: LoginOptions): Promise<Proof> {
   if (options.name === undefined) {
     throw usage('Without a terminal, login needs --name NAME.', 'See: valetkey login --help')
   }
-  const lines = await readLines()
+  const lines = await readLines(cli)
   const [code, passphrase] = options.enrol ? lines : [undefined, lines[0]]
   if (!passphrase || code === '') {
     throw usage(

@@ -59,11 +59,12 @@ export function tokenCommand(program: Command, cli: Cli): void {
   )
 }
 
-async function requested({ settings }: Cli, options: Options): Promise<URLSearchParams> {
+async function requested(cli: Cli, options: Options): Promise<URLSearchParams> {
+  const { settings } = cli
   const details = narrowed(options.operation ?? [])
   const given = options.secretFile === undefined ? settings.clientSecret : undefined
   const secret =
-    given ?? (await readSecret(`Client secret of ${options.clientId}`, options.secretFile))
+    given ?? (await readSecret(cli, `Client secret of ${options.clientId}`, options.secretFile))
   const form = new URLSearchParams({
     grant_type: 'client_credentials',
     client_id: options.clientId,
