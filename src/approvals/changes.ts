@@ -17,7 +17,7 @@ import { connectionInWords, type Diff } from '../policy/authority.ts'
 import type { Environment } from '../policy/environment.ts'
 import type { Provider } from '../providers/provider.ts'
 import { bind, unbind, type Wanted } from '../realm/bindings.ts'
-import { DifferenceMoved, type Editor } from '../realm/edit.ts'
+import { changeBy, DifferenceMoved, type Editor, editTogether } from '../realm/edit.ts'
 import { addEnvironment, removeEnvironment, setProtected } from '../realm/environments.ts'
 import { removeScope, type ScopeSetting, setScope } from '../realm/scopes.ts'
 import { secret } from '../seal/secret.ts'
@@ -44,9 +44,9 @@ const unshown = secret('shown when it was asked for')
 
 /**
  * Every edit that may wait, by its name in the audit log, with all that it needs as plain data: carried out now, or again
- * once it was confirmed.
+ * once it was confirmed. These ask nobody but the database.
  */
-const recipes = {
+const inDatabase = {
   'scope.set': (ctx: Context, by: Editor, p: ScopeSetting) => setScope(ctx, by, p),
   'scope.remove': (ctx: Context, by: Editor, p: Named) => removeScope(ctx, by, p.name),
   'environment.add': (ctx: Context, by: Editor, p: Environment) => addEnvironment(ctx, by, p),
@@ -80,6 +80,21 @@ const recipes = {
     { role, codeHash, expiresAt }: { role: Role; codeHash: string; expiresAt: string },
   ) => invite(ctx, by, { role, made: { code: unshown, codeHash, expiresAt: new Date(expiresAt) } }),
   'operator.remove': (ctx: Context, by: Editor, p: Named) => removeOperator(ctx, by, p.name),
+  'connection.remove': (
+    ctx: Context,
+    by: Editor,
+    p: { name: string; confirm: string | undefined },
+  ) => removeConnection(ctx, by, p.name, p.confirm),
+}
+
+/** Edits of which each is a name above with what it needs. */
+export type Edits = readonly {
+  [A in keyof typeof inDatabase]: { action: A; params: Parameters<(typeof inDatabase)[A]>[2] }
+}[keyof typeof inDatabase][]
+
+const recipes = {
+  ...inDatabase,
+  'freeze.lift': (ctx: Context, by: Editor, p: { id: string }) => liftFreeze(ctx, by, p.id),
   'connection.add': (
     ctx: Context,
     by: Editor,
@@ -105,12 +120,15 @@ const recipes = {
     p: { name: string; provider: string },
     known: Known,
   ) => refreshSchema(ctx, by, known(p.provider), p.name),
-  'connection.remove': (
-    ctx: Context,
-    by: Editor,
-    p: { name: string; confirm: string | undefined },
-  ) => removeConnection(ctx, by, p.name, p.confirm),
-  'freeze.lift': (ctx: Context, by: Editor, p: { id: string }) => liftFreeze(ctx, by, p.id),
+  together: (ctx: Context, by: Editor, { edits }: { edits: Edits }) => together(ctx, by, edits),
+}
+
+/** All or nothing, in this order. What reaches out is none of them: nothing waits for the network in a transaction. */
+async function together(ctx: Context, by: Editor, edits: Edits): Promise<void> {
+  const actions = edits.map(({ action }) => action)
+  await editTogether(ctx, changeBy(by, 'together', { actions }), async (within) => {
+    for (const { action, params } of edits) await run(action, ctx, within, params, none)
+  })
 }
 
 export type Action = keyof typeof recipes

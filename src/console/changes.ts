@@ -106,9 +106,36 @@ ${
 export function difference(row: ChangeRow): Html {
   // As `edit` wrote it.
   const { added = [], removed = [] } = row.diff as Partial<Diff>
-  if (added.length + removed.length === 0)
-    return nothing('Nobody could do more or less than before.')
-  return html`<ul class="diff">${added.map((one) => html`<li class="added">${visible(one)}</li>`)}${removed.map((one) => html`<li class="removed">${visible(one)}</li>`)}</ul>`
+  const lines = [
+    ...added.map((text) => ({ text, kind: 'added' })),
+    ...removed.map((text) => ({ text, kind: 'removed' })),
+  ]
+  if (lines.length === 0) return nothing('Nobody could do more or less than before.')
+  if (lines.length <= fewLines) return list(lines)
+  const groups = Map.groupBy(lines, ({ text }) => about(text))
+  return html`${subjects
+    .filter(({ title }) => groups.has(title))
+    .map(({ title }) => html`<h3>${title}</h3>${list(groups.get(title) ?? [])}`)}`
+}
+
+/** More than these are read by what they are about. */
+const fewLines = 8
+
+const subjects = [
+  { title: 'What agents may do', begins: /^Agent \S+ (may|has to|needs)/ },
+  { title: 'Agents', begins: /^(Agent|There is an agent)/ },
+  { title: 'Environments', begins: /^Environment/ },
+  { title: 'Scopes', begins: /^Scope/ },
+  { title: 'Connections', begins: /^Connection/ },
+  { title: 'And', begins: /^/ },
+]
+
+function about(text: string): string | undefined {
+  return subjects.find(({ begins }) => begins.test(text))?.title
+}
+
+function list(lines: readonly { text: string; kind: string }[]): Html {
+  return html`<ul class="diff">${lines.map(({ text, kind }) => html`<li class="${kind}">${visible(text)}</li>`)}</ul>`
 }
 
 function stateTag(state: ReturnType<typeof stateOfChange>): Html {

@@ -27,6 +27,7 @@ import { liveFeed } from './live.ts'
 import { operatorPages } from './operators.ts'
 import { overviewPages } from './overview.ts'
 import { page } from './page.ts'
+import { setupPages } from './setup.ts'
 
 /** Seen by whoever comes; everything else sends them here first. */
 const open = new Set(['/console/sign-in', '/console/enrol', '/console/recover'])
@@ -81,6 +82,7 @@ function consolePages(ctx: Context) {
   return app
     .route('/', entryPages(ctx))
     .route('/', overviewPages(ctx))
+    .route('/', setupPages(ctx))
     .route('/', approvalPages(ctx))
     .route('/', changePages(ctx))
     .route('/', agentPages(ctx))

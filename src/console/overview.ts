@@ -4,6 +4,7 @@ import { html } from 'hono/html'
 import { activity, busiest } from '../audit/activity.ts'
 import { type Found, search } from '../audit/search.ts'
 import type { Context } from '../context.ts'
+import type { Snapshot } from '../realm/realm.ts'
 import type { ConsoleEnv } from './api/session.ts'
 import { type Html, nothing, page, table, time, visible } from './page.ts'
 import { plot } from './plot.ts'
@@ -23,6 +24,7 @@ export function overviewPages(ctx: Context) {
       title: 'Overview',
       at: '/console',
       body: html`<h1>Overview</h1>
+${beginning(policy)}
 <section id="waiting" data-live>${await waiting(ctx)}</section>
 <div class="cols">
 <section><h2>The last six hours</h2><div id="plot" data-live>${plot(lately, 'The last six hours')}</div>
@@ -48,6 +50,13 @@ export function overviewPages(ctx: Context) {
     })
   })
   return app
+}
+
+/** Where nobody may do anything yet, that is what to do first. */
+function beginning({ agents }: Pick<Snapshot, 'agents'>): Html {
+  return [...agents.values()].some(({ scopes }) => scopes.size > 0)
+    ? html``
+    : html`<p><a class="button" href="/console/setup">Set up a connection, environments and an agent</a></p>`
 }
 
 async function byColumn(ctx: Context, since: Date): Promise<Html> {

@@ -89,7 +89,13 @@ const doing = {
     const ids = changes.map(({ id }) => id)
     const done = await ask('/console/api/changes/confirm', { ids, response })
     const left = done.changes.filter(({ outcome }) => outcome !== 'confirmed')
-    if (left.length === 0) return location.reload()
+    if (left.length === 0) {
+      const done = document.querySelector('[data-done]')
+      if (done === null) return near.dataset.next ? go(near.dataset.next) : location.reload()
+      done.hidden = false
+      document.querySelector('[data-ask]').hidden = true
+      return done.querySelector('h2').focus()
+    }
     throw new Error(left.map(({ why }) => why).join(' ') + ' ' +
       (ids.length - left.length) + ' of ' + ids.length + ' confirmed. Load the page again.')
   },

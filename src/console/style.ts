@@ -34,6 +34,7 @@ nav a[aria-current] { color: var(--ink); box-shadow: inset 0 -2px 0 var(--accent
 main { padding-block: 1.5rem 4rem; }
 h1 { font-size: 1.35rem; line-height: 1.3; margin: 0 0 1rem; font-weight: 620; }
 h2 { font-size: 1rem; margin: 2rem 0 .5rem; font-weight: 620; }
+h3 { font-size: .87rem; font-weight: 500; color: var(--soft); margin: 1rem 0 .25rem; }
 h1 + h2, .panel > h2:first-child, #waiting > h2:first-child { margin-top: 0; }
 time { white-space: nowrap; }
 p { margin: 0 0 .75rem; max-width: 44rem; }
@@ -73,6 +74,15 @@ input, select, textarea { font: inherit; color: inherit; background: var(--paper
 input[type=checkbox], input[type=radio] { width: auto; }
 label.tick { display: flex; gap: .5rem; align-items: baseline; }
 form.row { display: flex; flex-wrap: wrap; gap: .5rem .75rem; align-items: end; margin: 0 0 1rem; }
+fieldset { border: 1px solid var(--line); min-width: 0; }
+legend { float: left; width: 100%; font-weight: 620; padding: 0; margin-bottom: .5rem; }
+legend + * { clear: both; }
+.row { display: flex; flex-wrap: wrap; gap: .5rem .75rem; align-items: end; }
+.row label { min-width: 9rem; flex: 1 1 9rem; max-width: 18rem; }
+.row label.tick { flex: 0 0 auto; min-width: 0; padding-bottom: .45rem; }
+label.stack { max-width: 18rem; margin-top: 1rem; }
+details > label { margin-top: .75rem; }
+summary { cursor: pointer; color: var(--soft); }
 form.row label { min-width: 9rem; flex: 1 1 9rem; max-width: 16rem; }
 button, .button { font: inherit; cursor: pointer; border-radius: 3px; padding: .4rem .9rem; border: 1px solid var(--soft); background: var(--panel); color: var(--ink); text-decoration: none; display: inline-block; }
 button:hover, .button:hover { border-color: var(--ink); }

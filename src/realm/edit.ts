@@ -27,6 +27,8 @@ export type Editor = {
     /** Marks it as done, first in the same transaction. Throws if somebody else did. */
     settle(tx: Tx): Promise<void>
   }
+  /** It is one of several that are made together. */
+  within?: Within
 }
 
 /** The difference is another one by now: whoever said yes saw something else. */
@@ -57,6 +59,38 @@ export async function edit<T>(
   change: (tx: Tx, note: Note) => Promise<T>,
 ): Promise<T> {
   const { by, ...written } = entry
+  const make = async (at: Within) => {
+    const noted: Record<string, unknown> = {}
+    const changed = await change(at.tx, (facts) => Object.assign(noted, facts))
+    at.entries.push({ ...written, facts: { ...entry.facts, ...noted } })
+    return changed
+  }
+  if (by?.within !== undefined) return make(by.within)
+  return asOne(ctx, by, bringsProof(entry), make)
+}
+
+/**
+ * Several edits as one: one version, one difference, one touch, all or nothing. They are told apart only in the audit log,
+ * below an entry of the whole. `edits` makes them with the editor that it is given, and waits for nothing but the database.
+ */
+export async function editTogether<T>(
+  ctx: Omit<Editing, 'clock'>,
+  entry: Told & { by: Editor },
+  edits: (by: Editor) => Promise<T>,
+): Promise<T> {
+  const { by, ...whole } = entry
+  return asOne(ctx, by, false, async (at) => {
+    at.entries.push(whole)
+    return edits({ ...by, within: at })
+  })
+}
+
+async function asOne<T>(
+  ctx: Omit<Editing, 'clock'>,
+  by: Editor | undefined,
+  proven: boolean,
+  make: (at: Within) => Promise<T>,
+): Promise<T> {
   const result = await ctx.db
     .transaction(async (tx) => {
       // First, so that edits queue here and each sees all that came before it.
@@ -66,22 +100,19 @@ export async function edit<T>(
         .returning({ version: policy.version, guarded: policy.guarded })
       // Of two who confirm at once the second stops here, before it could find that there is nothing left to do.
       await by?.confirmed?.settle(tx)
-      const noted: Record<string, unknown> = {}
-      const before = row?.guarded === true && !bringsProof(entry) ? await readAuthority(tx) : null
-      const changed = await change(tx, (facts) => Object.assign(noted, facts))
+      const before = row?.guarded === true && !proven ? await readAuthority(tx) : null
+      const at: Within = { tx, entries: [] }
+      const changed = await make(at)
       if (before !== null) {
-        await demandAgreed(entry, before, await readAuthority(tx), row?.version ?? 0)
+        const actions = at.entries.map(actionOf)
+        await demandAgreed(by, actions, before, await readAuthority(tx), row?.version ?? 0)
       }
-      await ctx.journal.appendIn(tx, {
-        ...written,
-        kind: entry.kind ?? 'change',
-        facts: {
-          ...entry.facts,
-          ...noted,
-          ...by?.confirmed?.facts,
-          policy_version: row?.version,
-        },
-      })
+      // What was agreed to stands with the first: of several that is the whole.
+      for (const [index, { kind = 'change', facts, ...entry }] of at.entries.entries()) {
+        const agreed = index === 0 ? by?.confirmed?.facts : partOf(by)
+        const told = { ...facts, ...agreed, policy_version: row?.version }
+        await ctx.journal.appendIn(tx, { ...entry, kind, facts: told })
+      }
       await tx.execute(sql`select pg_notify(${policyChannel}, ${String(row?.version)})`)
       return changed
     })
@@ -97,8 +128,18 @@ export async function edit<T>(
   return result
 }
 
+function partOf(by: Editor | undefined): Record<string, unknown> {
+  const change = by?.confirmed?.facts['change']
+  return change === undefined ? {} : { change }
+}
+
+/** The transaction that several edits share, and what they leave in the audit log. */
+type Within = { readonly tx: Tx; readonly entries: Told[] }
+
+type Told = Omit<Entry, 'kind'> & { kind?: 'change' | 'revoke' }
+
 /** The entry of an edit, and who makes it. */
-type Edit = Omit<Entry, 'kind'> & { kind?: 'change' | 'revoke'; by?: Editor }
+type Edit = Told & { by?: Editor }
 
 /** These carry a code, a recovery code or an assertion of their own, or only stop something. */
 const ownProof = /^(operator\.enrol|passkey\.[a-z]+|recovery\.[a-z]+|freeze\.add)$/
@@ -107,11 +148,11 @@ const ownProof = /^(operator\.enrol|passkey\.[a-z]+|recovery\.[a-z]+|freeze\.add
 const alwaysWaits =
   /^(environment\.(set|remove|bind|unbind)|connection\.[a-z]+|agent\.rotate|operator\.[a-z]+|freeze\.lift)$/
 
-function actionOf({ facts }: Edit): string {
+function actionOf({ facts }: Told): string {
   return String(facts?.['what'] ?? '')
 }
 
-function bringsProof(entry: Edit): boolean {
+function bringsProof(entry: Told): boolean {
   return entry.kind === 'revoke' || ownProof.test(actionOf(entry))
 }
 
@@ -128,20 +169,21 @@ class MustWait extends Error {
 }
 
 async function demandAgreed(
-  entry: Edit,
+  by: Editor | undefined,
+  actions: readonly string[],
   before: Authority,
   after: Authority,
   version: number,
 ): Promise<void> {
   const diff = differences(before, after)
-  const agreed = entry.by?.confirmed
+  const agreed = by?.confirmed
   if (agreed !== undefined) {
     if (agreed.diff !== null && spelled(agreed.diff) !== spelled(diff)) {
       throw new DifferenceMoved(diff, version)
     }
     return
   }
-  if (!alwaysWaits.test(actionOf(entry)) && onlyRemoves(before, after)) return
+  if (!actions.some((one) => alwaysWaits.test(one)) && onlyRemoves(before, after)) return
   throw new MustWait(diff, version)
 }
 

@@ -294,6 +294,8 @@ const pages = [
   '/audit',
   '/operators',
   '/freezes',
+  '/setup',
+  '/setup?connection=',
   '/cli',
 ]
 const doors = ['/sign-in', '/enrol', '/recover']

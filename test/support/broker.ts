@@ -170,6 +170,17 @@ const furnished = storesAfter(async (store) => {
   return { session, secret, masterKey, token: railway.token }
 })
 
+/** A broker that knows nothing yet. */
+export async function blank(kind: StoreKind = 'embedded'): Promise<Broker> {
+  const store = await freshStore(kind)
+  const broker = await startBroker(testConfig(), logTo(keep), async () => ({
+    ...store,
+    close: async () => {},
+  }))
+  closeLater(() => broker.stop())
+  return broker
+}
+
 function logTo(write: (line: string) => unknown) {
   // The log only writes.
   return createLog({ level: 'debug', human: false, out: { write } as NodeJS.WritableStream })
