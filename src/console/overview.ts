@@ -1,22 +1,21 @@
 /** The first page: what there is, what happens, and what waits for somebody. */
 import { Hono } from 'hono'
 import { html } from 'hono/html'
-import { activity, busiest } from '../audit/activity.ts'
+import { activityOf, type By, type Span, spans } from '../audit/activity.ts'
 import { type Found, search } from '../audit/search.ts'
 import type { Context } from '../context.ts'
 import type { Snapshot } from '../realm/realm.ts'
 import type { ConsoleEnv } from './api/session.ts'
 import { type Html, nothing, page, table, time, visible } from './page.ts'
-import { plot } from './plot.ts'
+import { plot, rows } from './plot.ts'
 import { waiting } from './waiting.ts'
-
-const minute = 60_000
 
 export function overviewPages(ctx: Context) {
   const app = new Hono<ConsoleEnv>()
   app.get('/console', async (c) => {
     const policy = ctx.realm.now()
-    const lately = await activity(ctx.db, { now: ctx.clock.now(), stepMs: 5 * minute, steps: 72 })
+    const span = spanOf(c.req.query('span'))
+    const lately = await activityOf(ctx, span)
     const entries = (await search(ctx.db, { limit: 60 })).filter(
       ({ body }) => body['kind'] !== 'outcome',
     )
@@ -26,9 +25,8 @@ export function overviewPages(ctx: Context) {
       body: html`<h1>Overview</h1>
 ${beginning(policy)}
 <section id="waiting" data-live>${await waiting(ctx)}</section>
-<div class="cols">
-<section><h2>The last six hours</h2><div id="plot" data-live>${plot(lately, 'The last six hours')}</div>
-<div id="by" data-live>${await byColumn(ctx, lately.since)}</div></section>
+<section><h2>${spans[span].words}</h2>${spanLinks(span)}<div id="plot" data-live>${plot(lately.all, spans[span].words)}</div></section>
+<div class="cols"><div id="by" data-live>${series(lately, 'environment')}${series(lately, 'agent')}</div><div id="by-operation" data-live>${series(lately, 'operation')}</div></div>
 <section><h2>Environments</h2>${
         policy.environments.size === 0
           ? nothing('None yet: valetkey environment add staging')
@@ -45,7 +43,6 @@ ${beginning(policy)}
               ]),
             )
       }</section>
-</div>
 <section><h2>Just now</h2><div id="feed" data-live>${entries.length === 0 ? nothing('Nothing has happened yet.') : feed(entries.slice(0, 25))}</div></section>`,
     })
   })
@@ -59,25 +56,18 @@ function beginning({ agents }: Pick<Snapshot, 'agents'>): Html {
     : html`<p><a class="button" href="/console/setup">Set up a connection, environments and an agent</a></p>`
 }
 
-async function byColumn(ctx: Context, since: Date): Promise<Html> {
-  const parts = await Promise.all(
-    (['environment', 'agent', 'operation'] as const).map(async (by) => ({
-      by,
-      rows: (await busiest(ctx.db, by, since)).slice(0, 5),
-    })),
-  )
-  return html`${parts
-    .filter(({ rows }) => rows.length > 0)
-    .map(({ by, rows }) =>
-      table(
-        [by, 'calls', 'refused'],
-        rows.map(({ name, calls, refused }) => [
-          html`<a href="/console/audit?${by}=${encodeURIComponent(name)}">${visible(name)}</a>`,
-          calls,
-          refused === 0 ? '0' : html`<span class="bad">${refused}</span>`,
-        ]),
-      ),
-    )}`
+function spanOf(given: string | undefined): Span {
+  return given !== undefined && Object.hasOwn(spans, given) ? (given as Span) : '6h'
+}
+
+function spanLinks(now: Span): Html {
+  return html`<p class="spans">${Object.keys(spans).map((span) => html`<a href="/console?span=${span}"${span === now ? html` aria-current="true"` : ''}>${span}</a> `)}</p>`
+}
+
+function series({ by }: Awaited<ReturnType<typeof activityOf>>, kind: By): Html {
+  const link = (name: string) =>
+    html`<a href="/console/audit?${kind}=${encodeURIComponent(name)}">${visible(name)}</a>`
+  return by[kind].length === 0 ? html`` : html`<h3>By ${kind}</h3>${rows(by[kind], link)}`
 }
 
 /** Entries in a line each, newest first. */
@@ -85,6 +75,7 @@ export function feed(entries: readonly Found[]): Html {
   return table(
     ['When', 'What', 'Who', 'Where', 'Outcome'],
     entries.map(({ seq, body }) => {
+      if (body['unreadable'] === true) return unreadable(seq)
       const say = (name: string) => {
         const value = body[name]
         return typeof value === 'string' ? visible(value) : ''
@@ -103,6 +94,12 @@ export function feed(entries: readonly Found[]): Html {
       ]
     }),
   )
+}
+
+/** Somebody wrote into the database: the page must still be there to say so. */
+function unreadable(seq: number): Html[] {
+  const words = html`<span class="bad">entry ${seq} cannot be read: see what valetkey audit verify says</span>`
+  return [html``, words, html``, html``, html``]
 }
 
 export function outcome(word: string): Html {

@@ -51,7 +51,7 @@ table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 500; color: var(--soft); font-size: .87rem; }
 th, td { padding: .35rem 1rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.num, th.num { text-align: right; }
-tr:last-child > td { border-bottom: 0; }
+tr:last-child > td, tbody tr:last-child > th { border-bottom: 0; }
 dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.25rem; margin: 0 0 1rem; }
 dl.facts dt { color: var(--soft); }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
@@ -105,8 +105,18 @@ ul.diff li::before { display: inline-block; width: 1.4rem; text-indent: 0; font-
 ul.diff li.added::before { content: "+"; color: var(--bad); }
 ul.diff li.removed::before { content: "\\2212"; color: var(--good); }
 svg.plot { width: 100%; height: auto; display: block; }
-svg.plot text { fill: var(--soft); font-size: 11px; font-family: inherit; }
+svg.plot.tall { height: 7rem; }
+.ends { display: flex; justify-content: space-between; max-width: none; margin-bottom: .25rem; }
 svg.plot .calls { fill: var(--accent); } svg.plot .refused { fill: var(--bad); } svg.plot .axis { stroke: var(--line); }
+table.series { table-layout: fixed; margin-bottom: .5rem; }
+table.series th, table.series td { padding: .15rem .5rem .15rem 0; vertical-align: middle; }
+table.series th { width: 34%; color: var(--ink); font-weight: 400; font-size: .93rem; overflow-wrap: anywhere; }
+table.series td.num { width: 3.2rem; padding-right: 0; font-size: .93rem; }
+table.series svg { height: 2rem; }
+.spans { margin: -.25rem 0 .5rem; font-size: .93rem; display: flex; gap: .9rem; }
+.spans a { color: var(--soft); text-decoration: none; }
+.spans a[aria-current] { color: var(--ink); box-shadow: inset 0 -2px 0 var(--accent); }
+.key { display: inline-block; width: .6rem; height: .6rem; } .key.calls { background: var(--accent); } .key.refused { background: var(--bad); margin-left: .75rem; transform: translateY(.2rem); }
 svg.qr { width: 11rem; height: 11rem; background: #fff; padding: .5rem; border-radius: 4px; }
 footer { color: var(--soft); font-size: .87rem; padding-block: 1rem 2rem; }
 @media (max-width: 40rem) {
