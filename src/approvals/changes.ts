@@ -34,7 +34,8 @@ import {
 import { liftFreeze } from './freezes.ts'
 
 const life = 24 * 3_600_000
-const mostPending = 200
+/** Of each operator, so that whoever stole a session crowds out nobody else. */
+const mostPending = 50
 
 type Named = { name: string }
 /** Providers are looked up by whoever calls: this folder knows none. */
@@ -207,12 +208,17 @@ async function leaveWaiting(
   const now = ctx.clock.now()
   const expiresAt = new Date(now + life)
   await ctx.db.transaction(async (tx) => {
-    const waiting = await tx.select({ id: changes.id }).from(changes).where(pendingAt(now))
+    const mine = and(pendingAt(now), eq(changes.proposedBy, by.name))
+    const waiting = await tx.select({ id: changes.id }).from(changes).where(mine)
     if (waiting.length >= mostPending) {
-      throw new BrokerError('limit-exceeded', `${mostPending} changes wait already.`, {
-        hint: 'Confirm or reject some of them in the console first.',
-        retryAfter: 60,
-      })
+      throw new BrokerError(
+        'limit-exceeded',
+        `${mostPending} changes of ${by.name} wait already.`,
+        {
+          hint: 'Confirm or reject some of them in the console first.',
+          retryAfter: 60,
+        },
+      )
     }
     await tx.insert(changes).values({
       ...{ id, action, version, diff, expiresAt },

@@ -38,6 +38,7 @@ ${pending.map(
 ${difference(row)}
 <p class="note">Asked by ${row.proposedBy}, ${time(row.createdAt)}; good until ${time(row.expiresAt)}</p></section>`,
 )}
+${role === 'auditor' ? '' : [...Map.groupBy(pending, (row) => row.proposedBy)].filter(([, some]) => some.length > 1).map(([name, some]) => html`<form method="post" action="/console/changes/reject">${token(ctx, c)}<input type="hidden" name="by" value="${name}"><button>Reject all ${some.length} that ${name} asked for</button></form>`)}
 ${
   pending.length === 0 || role !== 'admin'
     ? ''
@@ -88,6 +89,18 @@ ${
 <p class="said" role="status"></p></section>`
 }`,
     })
+  })
+
+  app.post('/console/changes/reject', async (c) => {
+    const form = await c.req.parseBody()
+    demandFormToken(ctx, c, form['token'])
+    const { name, role } = consoleRole(c, 'admin', 'approver')
+    const by = { name, role, request: c.get('requestId') }
+    const waiting = await listChanges(ctx, { waiting: true })
+    for (const { id } of waiting.filter((row) => row.proposedBy === form['by'])) {
+      await rejectChange(ctx, by, id, null)
+    }
+    return c.redirect('/console/changes', 303)
   })
 
   app.post('/console/changes/:id/reject', async (c) => {

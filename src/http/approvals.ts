@@ -120,6 +120,7 @@ async function shown(ctx: Context, row: ApprovalRow) {
 }
 
 async function outcomeOf(ctx: Context, row: ApprovalRow, now: number) {
+  if (row.outcome === '') return { known: false, why: 'The answer is kept for a day, and was.' }
   if (row.outcome !== null) {
     const { status, content_type, body } = await openOutcome(ctx, row.id, row.outcome)
     return { known: true, status, content_type, body }

@@ -1,8 +1,15 @@
 /** Removes what expired long ago, a bounded number of rows at a time; never what could still be presented. */
-import { and, eq, inArray, lt, type SQL, sql } from 'drizzle-orm'
+import { and, eq, inArray, lt, ne, type SQL, sql } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import type { Db } from '../store/open.ts'
-import { capabilities, changes, enrolments, revocations, sessions } from '../store/schema.ts'
+import {
+  approvals,
+  capabilities,
+  changes,
+  enrolments,
+  revocations,
+  sessions,
+} from '../store/schema.ts'
 
 const atOnce = 2_000
 const maxRounds = 100
@@ -11,6 +18,8 @@ const maxRounds = 100
 const hourAgo = sql`now() - interval '1 hour'`
 /** Capabilities stay a day, so that `capability list` can answer for yesterday. */
 const dayAgo = sql`now() - interval '1 day'`
+/** What was decided stays a month to be looked up; the audit log keeps the story for ever. */
+const monthAgo = sql`now() - interval '30 days'`
 
 export async function sweep(db: Db): Promise<void> {
   await sweepTable(db, revocations, revocations.jti, revocations.expiresAt, hourAgo)
@@ -20,6 +29,17 @@ export async function sweep(db: Db): Promise<void> {
   // A secret may be sealed in them. Those that somebody decided hold none, and stay to be seen.
   const undecided = eq(changes.state, 'pending')
   await sweepTable(db, changes, changes.id, changes.expiresAt, hourAgo, undecided)
+  await sweepTable(db, changes, changes.id, changes.expiresAt, monthAgo)
+  await forgetCalls(db)
+  await sweepTable(db, approvals, approvals.id, approvals.expiresAt, monthAgo)
+}
+
+/** A lost answer can be fetched for a day. After that nobody has a use for what was sent and what came back. */
+async function forgetCalls(db: Db): Promise<void> {
+  await db
+    .update(approvals)
+    .set({ call: '', outcome: sql`case when ${approvals.outcome} is not null then '' end` })
+    .where(and(lt(approvals.expiresAt, dayAgo), ne(approvals.call, '')))
 }
 
 async function sweepTable(

@@ -80,8 +80,9 @@ const tables: SealedTable[] = [
         .select({ id: approvals.id, call: approvals.call, outcome: approvals.outcome })
         .from(approvals)
       return rows.flatMap(({ id, call, outcome }) => [
-        { key: `${id} call`, sealed: call },
-        ...(outcome === null ? [] : [{ key: `${id} outcome`, sealed: outcome }]),
+        // What is not kept any more is empty.
+        ...(call === '' ? [] : [{ key: `${id} call`, sealed: call }]),
+        ...(outcome === null || outcome === '' ? [] : [{ key: `${id} outcome`, sealed: outcome }]),
       ])
     },
     write: (tx, { key, sealed: old }, sealed) => {

@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { startBroker } from '../../src/broker.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { changes } from '../../src/store/schema.ts'
-import { expectOk, type Front, field, front } from '../support/broker.ts'
+import { expectOk, type Front, field, front, send } from '../support/broker.ts'
 import { closeLater } from '../support/closing.ts'
-import { changeIn, pageOf, passkey, seen } from '../support/passkey.ts'
+import { changeIn, confirm, pageOf, passkey, seen } from '../support/passkey.ts'
 import { freshDatabase } from '../support/stores.ts'
 
 const diffOf = async (at: Front, id: string) => {
@@ -114,3 +114,44 @@ test('two replicas that confirm one change at once carry it out once, and it sta
     ).toHaveLength(1)
   }
 }, 60_000)
+
+test('who floods what waits crowds out nobody else, and all of it is rejected at once', async () => {
+  const at = await front()
+  const ada = await passkey(at)
+  const invited = await at.admin('POST', '/admin/operators/invitations', { role: 'admin' })
+  expectOk(await confirm(at, ada, [changeIn(invited)]))
+  const signedUp = expectOk(
+    await at.admin('POST', '/admin/session', {
+      ...{ code: field(invited, 'code'), name: 'bob', passphrase: 'a passphrase of bob' },
+    }),
+  )
+  for (let i = 0; i < 50; i += 1) {
+    changeIn(await at.admin('POST', '/admin/environments', { name: `flood-${i}` }))
+  }
+  expect(await at.admin('POST', '/admin/environments', { name: 'more' })).toMatchObject({
+    status: 429,
+  })
+  const bobs = await send(`${at.broker.operatorUrl}/admin/environments`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      authorization: `Bearer ${field(signedUp, 'token')}`,
+    },
+    body: JSON.stringify({ name: 'of-bob' }),
+  })
+  const kept = changeIn(bobs)
+  const page = await ada.request('GET', '/console/changes')
+  expect(page.text).toContain('Reject all 50 that ada asked for')
+  const token = /name="token" value="([^"]+)"/.exec(page.text)?.[1] ?? ''
+  const form = (fields: Record<string, string>) =>
+    send(`${at.broker.operatorUrl}/console/changes/reject`, {
+      method: 'POST',
+      headers: { cookie: ada.cookie, origin: at.broker.ctx.consoleUrl },
+      body: new URLSearchParams(fields),
+      redirect: 'manual',
+    })
+  expect(await form({ by: 'ada' })).toMatchObject({ status: 403 })
+  expect(await form({ by: 'ada', token })).toMatchObject({ status: 303 })
+  const left = expectOk(await at.admin('GET', '/admin/changes'))
+  expect(left.json['changes']).toMatchObject([{ id: kept }])
+})

@@ -211,15 +211,20 @@ describe('an agent', () => {
       ...['--limit', '600/m'],
     ])
     expect(set).toMatchObject({ max_ttl: 600, calls_per_minute: 600, warnings: [] })
+    const asking = ['--approve', 'railway:Mutation.volumeDelete', '--approvers', '2']
+    const again = ['--allow', 'railway:Query.*', '--allow', 'railway:Mutation.volumeDelete']
+    await done([...scope, ...again, ...asking, '--limit', '600/m'])
+    const shown = await commanded(['scope', 'show', 'domains'], { config })
+    expect(shown.stdout).toMatch(/asks +railway:Mutation\.volumeDelete\napprovers +2\n/)
     const unknown = await run([...scope.with(2, 'typo'), '--allow', 'railway:Query.projet'])
     expect(unknown.code).toBe(0)
     expect(unknown.stderr).toContain('Query.projet')
     const made = await done(['agent', 'add', 'cursor', '--scope', 'domains'])
     secret = made.secret
     expect(secret).toMatch(/^vks_/)
-    const shown = await run(['agent', 'show', 'cursor'])
-    expect(JSON.parse(shown.stdout)).toMatchObject({ name: 'cursor', scopes: ['domains'] })
-    expect(shown.stdout).not.toContain(secret)
+    const agent = await run(['agent', 'show', 'cursor'])
+    expect(JSON.parse(agent.stdout)).toMatchObject({ name: 'cursor', scopes: ['domains'] })
+    expect(agent.stdout).not.toContain(secret)
     await done(['agent', 'grant', 'cursor', 'typo'])
     await done(['agent', 'revoke', 'cursor', 'typo'])
     expect(await done(['agent', 'list'])).toEqual([

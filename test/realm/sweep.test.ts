@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { sweep } from '../../src/realm/sweep.ts'
 import {
+  approvals,
   capabilities,
   enrolments,
   operators,
@@ -49,6 +50,28 @@ describe.each(stores)('on %s', (kind) => {
       (await db.select({ name: sessions.id }).from(sessions)).map((row) => row.name),
     ]
     for (const names of left) expect(names.sort()).toEqual(['alive', 'recent'])
+  })
+
+  test('what an approval keeps of a call goes after a day, and all of it after a month', async () => {
+    const { db } = await freshStore(kind)
+    const at = (hours: number) => new Date(Date.now() + hours * hour)
+    const row = (id: string, expiresAt: Date) => ({
+      ...{ id, agent: 'cursor', environment: 'staging', connection: 'railway' },
+      ...{ operation: id, effect: 'destructive', digest: id, request: id, reason: null },
+      ...{ state: 'used' as const, capability: {}, shown: {}, deferred: false, approvers: 1 },
+      ...{ call: 'sealed', outcome: 'sealed', createdAt: expiresAt, expiresAt },
+    })
+    await db
+      .insert(approvals)
+      .values([row('fresh', at(-1)), row('old', at(-25)), row('ancient', at(-24 * 31))])
+    await db.insert(approvals).values({ ...row('untold', at(-25)), outcome: null })
+    await sweep(db)
+    const { id, call, outcome } = approvals
+    expect(await db.select({ id, call, outcome }).from(approvals).orderBy(id)).toEqual([
+      { id: 'fresh', call: 'sealed', outcome: 'sealed' },
+      { id: 'old', call: '', outcome: '' },
+      { id: 'untold', call: '', outcome: null },
+    ])
   })
 
   test('more than one batch is swept at once', async () => {

@@ -97,6 +97,8 @@ function showCommand(noun: Command, cli: Cli): void {
           environment: one.environment,
           'longest life': duration(one.max_ttl),
           limit: limit === null ? 'none of its own' : `${limit} calls a minute`,
+          asks: one.approve.length === 0 ? undefined : one.approve.join(' '),
+          approvers: String(one.approvers),
           changed: page.when(one.updated_at),
         })
         page.line('')
