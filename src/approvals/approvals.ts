@@ -15,7 +15,14 @@ import type { Capability } from '../policy/capability.ts'
 import type { Call } from '../providers/provider.ts'
 import { announce } from '../store/events.ts'
 import type { Db, Tx } from '../store/open.ts'
-import { approvals, approvalVotes, capabilities, operators, policy } from '../store/schema.ts'
+import {
+  approvals,
+  approvalVotes,
+  capabilities,
+  operators,
+  passkeys,
+  policy,
+} from '../store/schema.ts'
 import { shortCode } from './digest.ts'
 import { sealedCall } from './sealed.ts'
 
@@ -254,7 +261,8 @@ export async function approve(
         hint: `It takes ${row.approvers} different operators.`,
       })
     }
-    const enough = (await voices(tx, id)) >= row.approvers
+    const [given] = await voices(tx, id)
+    const enough = (given?.voices ?? 0) >= row.approvers
     const after = enough
       ? await tx
           .update(approvals)
@@ -272,20 +280,24 @@ export async function approve(
   })
 }
 
-/** Those of operators who are still here and may still decide. */
-async function voices(tx: Tx, id: string): Promise<number> {
-  const [row] = await tx
+/**
+ * Those of operators who are still here and may still decide, given with a passkey that they still have: who was removed
+ * and invited anew, or took a lost key away, has not said it.
+ */
+function voices(tx: Tx, id: string) {
+  return tx
     .select({ voices: count() })
     .from(approvalVotes)
     .innerJoin(operators, eq(operators.name, approvalVotes.operator))
+    .innerJoin(passkeys, eq(passkeys.id, sql`${approvalVotes.proof} ->> 'passkey'`))
     .where(
       and(
         eq(approvalVotes.approval, id),
         eq(approvalVotes.vote, 'approve'),
+        eq(passkeys.operator, operators.name),
         inArray(operators.role, [...deciding]),
       ),
     )
-  return row?.voices ?? 0
 }
 
 /** Saying no takes nothing but being an operator who may. Also takes back a yes that was not spent. */
@@ -399,10 +411,7 @@ export async function spendApproval(
           eq(approvals.digest, digest),
           eq(approvals.state, 'approved'),
           gt(approvals.expiresAt, now),
-          sql`${approvals.approvers} <= (select count(*) from ${approvalVotes} join ${operators}
-            on ${operators.name} = ${approvalVotes.operator}
-            where ${approvalVotes.approval} = ${id} and ${approvalVotes.vote} = 'approve'
-              and ${operators.role} <> 'auditor')`,
+          lte(approvals.approvers, sql`(${voices(tx, id)})`),
         ),
       )
       .returning({ id: approvals.id })

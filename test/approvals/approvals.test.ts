@@ -212,3 +212,24 @@ test('two operators are asked where a scope wants two, and one alone is not enou
   expect(await again(its, id)).toMatchObject({ status: 200 })
   expect(at.carriedOut()).toEqual(['Mutation.volumeDelete'])
 })
+
+test('a yes is worth nothing once its passkey or its operator is gone', async () => {
+  const its = await ready()
+  const { at, key, capability, volume } = its
+  const invited = await at.admin('POST', '/admin/operators/invitations', { role: 'approver' })
+  expectOk(await confirm(at, key, [changeIn(invited)]))
+  const bob = await passkey(at, 'bob', field(invited, 'code'))
+  const first = approvalIn(await at.call(capability, remove, { v: volume }))
+  expectOk(await approve(bob, first))
+  const lost = `/console/api/passkeys/${bob.authenticator.id}`
+  expectOk(await bob.touch(`${lost}/assertion`, lost, { method: 'DELETE' }))
+  expect(await again(its, first)).toMatchObject({ status: 403, json: { code: 'approval-void' } })
+
+  const removed = await at.admin('DELETE', '/admin/operators/bob')
+  expectOk(await confirm(at, key, [changeIn(removed)]))
+  const anew = await at.admin('POST', '/admin/operators/invitations', { role: 'approver' })
+  expectOk(await confirm(at, key, [changeIn(anew)]))
+  await passkey(at, 'bob', field(anew, 'code'))
+  expect(await again(its, first)).toMatchObject({ status: 403, json: { code: 'approval-void' } })
+  expect(at.carriedOut()).toEqual([])
+})
