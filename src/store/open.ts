@@ -43,7 +43,10 @@ export type Beginning = {
  */
 export function beginStore(where: Config['store']): Beginning {
   if (where.kind === 'postgres') {
-    const store = async () => (await import('./postgres.ts')).openPostgres(where.url)
+    const store = async () => {
+      await import('./mended-driver.ts')
+      return (await import('./postgres.ts')).openPostgres(where.url)
+    }
     return { store, drop: async () => {} }
   }
   const holding = holdDirectory(resolve(where.directory))

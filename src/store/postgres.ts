@@ -1,8 +1,14 @@
 /** A PostgreSQL elsewhere, directly or through a connection pooler. Never waits for it without an end. */
 import { drizzle } from 'drizzle-orm/postgres-js'
-import postgres, { type Options, type ParameterOrJSON, type Sql } from 'postgres'
+import postgres, {
+  type Options,
+  type ParameterOrJSON,
+  type Sql,
+  type TransactionSql,
+} from 'postgres'
 import { databaseNow } from './clock.ts'
 import { dialer } from './dialer.ts'
+import { demandMended } from './mended-driver.ts'
 import { migrate } from './migrate.ts'
 import type { Store } from './open.ts'
 import * as schema from './schema.ts'
@@ -16,6 +22,7 @@ const closeSeconds = 2
 const silence = { serving: 12_000, migrating: 600_000 }
 
 export async function openPostgres(url: string): Promise<Store> {
+  demandMended()
   const { pooled } = await prepare(url)
   return postgresStore(clientFor(url, silence.serving, pooled ? throughPooler : direct))
 }
@@ -47,13 +54,41 @@ function clientFor(url: string, silenceMs: number, settings: Settings): Sql<Type
     ...settings,
   }
   try {
-    return postgres(url, options)
+    return endingWithConnection(postgres(url, options))
   } catch {
     // The error quotes the address, and with it the password.
     throw new Error(
       'DATABASE_URL cannot be read: it should look like postgres://USER:PASSWORD@HOST:5432/DATABASE',
     )
   }
+}
+
+/**
+ * Ends a transaction with its connection: the driver would carry out what follows on the next one, each statement alone
+ * and at once, though the transaction has failed.
+ */
+function endingWithConnection(client: Sql<Types>): Sql<Types> {
+  const begin = client.begin.bind(client)
+  const wrapped = (work: (tx: TransactionSql<Types>) => unknown) => {
+    let over = false
+    const done = begin((tx) =>
+      work(
+        new Proxy(tx, {
+          get: (target, name) => {
+            if (over) throw new Error('The transaction ended with its connection')
+            return Reflect.get(target, name)
+          },
+        }),
+      ),
+    )
+    const end = () => {
+      over = true
+    }
+    done.then(end, end)
+    return done
+  }
+  // Nobody here gives options.
+  return Object.assign(client, { begin: wrapped as typeof client.begin })
 }
 
 /** Over a connection of its own: a migration may take longer than any statement that serves. */

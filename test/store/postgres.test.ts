@@ -1,4 +1,6 @@
 import { readdir } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import { expect, inject, test as serial, vi } from 'vitest'
 import { openStore, type Store } from '../../src/store/open.ts'
@@ -91,6 +93,69 @@ test('a server that hangs up fails its callers at once, and serves again', async
   setTimeout(chaos.hangUp, 200)
   await expect(sleeping).rejects.toThrow()
   await vi.waitFor(() => run('select 1', []), 5_000)
+})
+
+test('a connection that ends inside a transaction fails that transaction alone, whatever it was at', async () => {
+  const url = await freshDatabase()
+  const { db, run } = await open(url)
+  const killer = postgres(url, { max: 1, onnotice: () => {} })
+  closeLater(() => killer.end())
+  const pidOf = async (tx: Parameters<Parameters<typeof db.transaction>[0]>[0]) => {
+    // As PostgreSQL gives it.
+    const rows = (await tx.execute(sql`select pg_backend_pid() as pid`)) as { pid: number }[]
+    return rows[0]?.pid ?? 0
+  }
+  const end = (pid: number) => killer`select pg_terminate_backend(${pid})`
+  const points: ((tx: Parameters<typeof pidOf>[0]) => Promise<unknown>)[] = [
+    // While it waits for something else, and goes on later or at once.
+    async (tx) => {
+      await end(await pidOf(tx))
+      await delay(50)
+      await tx.insert(environments).values({ name: 'a', protected: true, createdAt: new Date() })
+    },
+    async (tx) => {
+      await end(await pidOf(tx))
+      await delay(50)
+      throw new Error('something else')
+    },
+    async (tx) => {
+      await end(await pidOf(tx))
+      await delay(50)
+    },
+    // And by then others have the connection anew, outside of any transaction.
+    async (tx) => {
+      await end(await pidOf(tx))
+      await delay(50)
+      await Promise.all(Array.from({ length: 30 }, () => run('select pg_sleep(0.01)', [])))
+      await tx.insert(environments).values({ name: 'c', protected: true, createdAt: new Date() })
+    },
+    // While a statement is under way, and tries another one then.
+    async (tx) => {
+      const pid = await pidOf(tx)
+      await Promise.all([tx.execute(sql`select pg_sleep(5)`), delay(50).then(() => end(pid))])
+    },
+    async (tx) => {
+      const pid = await pidOf(tx)
+      const slow = tx
+        .execute(sql`select pg_sleep(5)`)
+        .catch(() =>
+          run('select 1', []).then(() =>
+            tx.execute(sql`insert into environments values ('b', true, now())`),
+          ),
+        )
+      await Promise.all([slow, delay(50).then(() => end(pid))])
+    },
+  ]
+  for (const point of [...points, ...points]) {
+    await expect(db.transaction(point)).rejects.toThrow()
+  }
+  // Every connection of the pool still serves, and at once.
+  const began = performance.now()
+  const all = Array.from({ length: 30 }, () => run('select pg_sleep(0.02)', []))
+  await Promise.all(all)
+  expect(performance.now() - began).toBeLessThan(4_000)
+  // Nothing of a transaction that failed was done by itself.
+  expect(await run('select name from environments', [])).toEqual([])
 })
 
 test('who listens hears again after the connection was lost', async () => {

@@ -1,4 +1,5 @@
 /** Starts what all test files share, one PostgreSQL and one migrated embedded database, and removes it when they are done. */
+import '../../src/store/mended-driver.ts'
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
