@@ -1,11 +1,10 @@
 /** A broker for one rehearsal: free ports, a database in memory, no log. Never writes to a disk, so it leaves nothing behind. */
 import { randomBytes } from 'node:crypto'
-import { PGlite } from '@electric-sql/pglite'
 import { startBroker } from './broker.ts'
 import { readConfig } from './config.ts'
 import { createLog } from './log.ts'
 import { embeddedStore } from './store/embedded.ts'
-import { settings } from './store/engine.ts'
+import { openInMemory } from './store/engine.ts'
 import { migrate } from './store/migrate.ts'
 import type { Store } from './store/open.ts'
 
@@ -24,13 +23,13 @@ export async function startRehearsal(): Promise<Rehearsal> {
     VALETKEY_OPERATOR_PORT: '0',
   })
   const log = createLog({ level: 'silent', human: false, out: process.stderr })
-  const { agentUrl, operatorUrl, enrolment, stop } = await startBroker(config, log, openInMemory)
+  const { agentUrl, operatorUrl, enrolment, stop } = await startBroker(config, log, emptyStore)
   if (enrolment === null) throw new Error('a new broker gave no enrolment code')
   return { agentUrl, operatorUrl, enrolmentCode: enrolment.code.reveal(), stop }
 }
 
-async function openInMemory(): Promise<Store> {
-  const store = embeddedStore(await PGlite.create(settings))
+async function emptyStore(): Promise<Store> {
+  const store = embeddedStore(await openInMemory())
   await migrate(store.db)
   return store
 }

@@ -1,8 +1,9 @@
 /** PGlite in a directory, made to sync for real. Never acknowledges what is not on disk, and never opens what is half made. */
 import fs from 'node:fs'
 import { dirname, join } from 'node:path'
-import { MemoryFS, PGlite, types } from '@electric-sql/pglite'
+import { PGlite, types } from '@electric-sql/pglite'
 import { NodeFS } from '@electric-sql/pglite/nodefs'
+import { emptyImage, type Image, inMemory, prepare } from './image.ts'
 
 /** Drops `-F`, with which PGlite never syncs, and most of the memory that it takes by default. */
 const startParams = [
@@ -22,12 +23,22 @@ const parsers = {
 }
 
 /** Of every PGlite, wherever its files are. */
-export const settings = { startParams, parsers }
+const settings = { startParams, parsers }
 
 export async function openDirectory(root: string): Promise<PGlite> {
   const path = join(root, 'pg')
-  if (!fs.existsSync(path)) await writeImage(await makeImage(), root)
+  if (!fs.existsSync(path)) await writeImage(await emptyImage(startParams), root)
   return PGlite.create({ fs: syncing(path), ...settings })
+}
+
+/** Nothing of it is ever on a disk. */
+export async function openInMemory(image?: Image): Promise<PGlite> {
+  return PGlite.create({ fs: inMemory(image ?? (await emptyImage(startParams))), ...settings })
+}
+
+/** Once, so that no start has to make a database: `npm run prepare`. */
+export function prepareImage(): Promise<void> {
+  return prepare(startParams)
 }
 
 /**
@@ -60,32 +71,6 @@ function giveSync({ NODEFS }: { NODEFS: { stream_ops: StreamOperations } }): voi
 }
 
 const inputOutputError = 29
-
-type Image = { folders: string[]; files: [path: string, bytes: Uint8Array][] }
-
-/** In memory, where it takes half the time that it takes in a directory. */
-async function makeImage(): Promise<Image> {
-  const startWithoutSync = [...startParams, '-F']
-  const pglite = await PGlite.create({ fs: new MemoryFS(), startParams: startWithoutSync })
-  const { FS } = pglite.Module
-  // What is read has to be what a shutdown leaves.
-  await pglite.close()
-  const image: Image = { folders: [''], files: [] }
-  const read = (folder: string) => {
-    for (const name of FS.readdir(home + folder)) {
-      if (name === '.' || name === '..') continue
-      const path = `${folder}/${name}`
-      if (FS.isDir(FS.stat(home + path).mode)) {
-        image.folders.push(path)
-        read(path)
-      } else image.files.push([path, FS.readFile(home + path)])
-    }
-  }
-  read('')
-  return image
-}
-
-const home = PGlite.paths.PGDATA
 
 /** A database that is being made has another name, so that one whose making was cut short is never opened. */
 async function writeImage({ folders, files }: Image, root: string): Promise<void> {

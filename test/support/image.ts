@@ -2,10 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { cp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MemoryFS, PGlite } from '@electric-sql/pglite'
 import { inject } from 'vitest'
 import { embeddedStore } from '../../src/store/embedded.ts'
-import { settings } from '../../src/store/engine.ts'
+import { openInMemory } from '../../src/store/engine.ts'
+import type { Image } from '../../src/store/image.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
 import { folder } from './folder.ts'
 
@@ -41,18 +41,18 @@ export async function copyImage(directory: string): Promise<void> {
   await cp(inject('image'), directory, { recursive: true })
 }
 
-let held: Files | undefined
+let held: Image | undefined
 
 /** The same engine and settings, without the disk. The image is read once in each worker. */
-export async function storeInMemory(files?: Files): Promise<Store> {
+export async function storeInMemory(files?: Image): Promise<Store> {
   held ??= read(join(inject('image'), 'pg'))
-  return embeddedStore(await PGlite.create({ fs: filled(files ?? held), ...settings }))
+  return embeddedStore(await openInMemory(files ?? held))
 }
 
 /** What lies in a database once `make` was there. */
 export async function filesAfter<T>(
   make: (store: Store) => Promise<T>,
-): Promise<{ made: T; files: Files }> {
+): Promise<{ made: T; files: Image }> {
   const directory = join(await folder(), 'data')
   await copyImage(directory)
   const store = await openStore({ kind: 'embedded', directory })
@@ -61,16 +61,14 @@ export async function filesAfter<T>(
   return { made, files: read(join(directory, 'pg')) }
 }
 
-export type Files = { directories: string[]; files: [path: string, bytes: Uint8Array][] }
-
-function read(root: string): Files {
+function read(root: string): Image {
   const entries = readdirSync(root, { recursive: true, withFileTypes: true })
   const pathOf = (entry: (typeof entries)[number]) => join(entry.parentPath, entry.name)
-  const [directories, files] = [true, false].map((wanted) =>
+  const [folders, files] = [true, false].map((wanted) =>
     entries.filter((entry) => entry.isDirectory() === wanted).map(pathOf),
   ) as [string[], string[]]
   return {
-    directories: directories.map((path) => path.slice(root.length)),
+    folders: folders.map((path) => path.slice(root.length)),
     files: files.map((path) => [path.slice(root.length), written(readFileSync(path))]),
   }
 }
@@ -85,30 +83,4 @@ function written(bytes: Buffer): Uint8Array {
   }
   // No Buffer: the engine's files are slices of what it is given, and slices of a Buffer are no copies.
   return new Uint8Array(bytes.subarray(0, end))
-}
-
-const home = '/pglite/data'
-
-function filled(files: Files): MemoryFS {
-  const memory = new MemoryFS()
-  const init = memory.init.bind(memory)
-  memory.init = async (pglite, options) => {
-    const { emscriptenOpts } = await init(pglite, options)
-    const fill = ({ FS }: { FS: FileSystem }) => write(FS, files)
-    const preRun = [...(emscriptenOpts.preRun ?? []), fill]
-    return { emscriptenOpts: { ...emscriptenOpts, preRun } }
-  }
-  return memory
-}
-
-type FileSystem = {
-  mkdirTree(path: string, mode: number): void
-  mkdir(path: string, mode: number): void
-  writeFile(path: string, bytes: Uint8Array): void
-}
-
-function write(FS: FileSystem, { directories, files }: Files): void {
-  FS.mkdirTree(home, 0o700)
-  for (const path of directories) FS.mkdir(home + path, 0o700)
-  for (const [path, bytes] of files) FS.writeFile(home + path, bytes)
 }
