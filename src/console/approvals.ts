@@ -17,6 +17,7 @@ import type { Context } from '../context.ts'
 import { type ConsoleEnv, consoleOperator, consoleRole, demandFormToken } from './api/session.ts'
 import { feed } from './overview.ts'
 import { facts, type Html, nothing, page, table, time, token, visible } from './page.ts'
+import { decideEach } from './several.ts'
 
 export function approvalPages(ctx: Context) {
   const app = new Hono<ConsoleEnv>()
@@ -132,11 +133,9 @@ ${votes.some((one) => one.operator === name) ? html`<p class="note">You have dec
     const form = await c.req.parseBody()
     demandFormToken(ctx, c, form['token'])
     const operator = consoleRole(c, 'admin', 'approver')
-    for (const id of String(form['ids'] ?? '')
-      .split(',')
-      .slice(0, 100)) {
-      await deny(ctx, operator, id, { reason: null, request: c.get('requestId') })
-    }
+    const ids = String(form['ids'] ?? '').split(',')
+    const how = { reason: null, request: c.get('requestId') }
+    await decideEach(ids.slice(0, 100), (id) => deny(ctx, operator, id, how))
     return c.redirect('/console/approvals', 303)
   })
 

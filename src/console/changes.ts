@@ -13,6 +13,7 @@ import type { Context } from '../context.ts'
 import type { Diff } from '../policy/authority.ts'
 import { type ConsoleEnv, consoleOperator, consoleRole, demandFormToken } from './api/session.ts'
 import { facts, type Html, nothing, page, table, time, token, visible } from './page.ts'
+import { decideEach } from './several.ts'
 
 export function changePages(ctx: Context) {
   const app = new Hono<ConsoleEnv>()
@@ -97,9 +98,11 @@ ${
     const { name, role } = consoleRole(c, 'admin', 'approver')
     const by = { name, role, request: c.get('requestId') }
     const waiting = await listChanges(ctx, { waiting: true })
-    for (const { id } of waiting.filter((row) => row.proposedBy === form['by'])) {
-      await rejectChange(ctx, by, id, null)
-    }
+    const theirs = waiting.filter((row) => row.proposedBy === form['by'])
+    await decideEach(
+      theirs.map(({ id }) => id),
+      (id) => rejectChange(ctx, by, id, null),
+    )
     return c.redirect('/console/changes', 303)
   })
 
