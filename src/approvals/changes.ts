@@ -23,7 +23,7 @@ import { removeScope, type ScopeSetting, setScope } from '../realm/scopes.ts'
 import { secret } from '../seal/secret.ts'
 import { announce } from '../store/events.ts'
 import type { Db, Tx } from '../store/open.ts'
-import { changes } from '../store/schema.ts'
+import { changes, operators } from '../store/schema.ts'
 import {
   connectionTarget,
   putConnection,
@@ -208,6 +208,8 @@ async function leaveWaiting(
   const now = ctx.clock.now()
   const expiresAt = new Date(now + life)
   await ctx.db.transaction(async (tx) => {
+    // One after the other, so that they are counted.
+    await tx.select().from(operators).where(eq(operators.name, by.name)).for('update')
     const mine = and(pendingAt(now), eq(changes.proposedBy, by.name))
     const waiting = await tx.select({ id: changes.id }).from(changes).where(mine)
     if (waiting.length >= mostPending) {

@@ -15,8 +15,7 @@ export type Activity = {
 
 export type Named = Activity & { name: string }
 
-const kinds = ['environment', 'agent', 'operation'] as const
-export type By = (typeof kinds)[number]
+export type By = 'environment' | 'agent' | 'operation'
 
 const minute = 60_000
 
@@ -59,26 +58,42 @@ export function activityOf(ctx: Context, span: Span): Promise<Counted> {
   return counted
 }
 
-/** One scan of the time it is about, told apart in every way at once. */
+/** One scan of the time it is about, counted for everything and for each name. */
 async function count(db: Db, now: number, span: Span): Promise<Counted> {
   const { stepMs, steps } = spans[span]
   const first = (Math.floor(now / stepMs) - steps + 1) * stepMs
   const frame = { since: new Date(first), stepMs }
   const { at, kind, environment, agent, operation } = auditEntries
+  const step = sql`floor((extract(epoch from ${at}) * 1000 - ${first}::float8) / ${stepMs}::float8)::int`
   const rows = await db
     .select({
       ...{ environment, agent, operation },
-      step: sql<number>`floor((extract(epoch from ${at}) * 1000 - ${first}::float8) / ${stepMs}::float8)::int`,
+      // A bit for each name that it does not tell apart.
+      told: sql<number>`grouping(${environment}, ${agent}, ${operation})::int`,
+      step: sql<number>`step`,
       calls: sql<number>`(count(*) filter (where ${kind} = 'call'))::int`,
       refused: sql<number>`(count(*) filter (where ${kind} = 'refusal'))::int`,
     })
-    .from(auditEntries)
-    .where(and(gte(at, frame.since), inArray(kind, ['call', 'refusal'])))
-    .groupBy(environment, agent, operation, sql`4`)
+    .from(
+      db
+        .select({ environment, agent, operation, kind, step: sql`${step}`.as('step') })
+        .from(auditEntries)
+        .where(and(gte(at, frame.since), inArray(kind, ['call', 'refusal'])))
+        .as('audit_entries'),
+    )
+    .groupBy(
+      sql`grouping sets ((step), (${environment}, step), (${agent}, step), (${operation}, step))`,
+    )
+  const toldBy = (bits: number) => rows.filter(({ told }) => told === bits)
   const seriesOf = (some: readonly Row[]): Activity => ({ ...frame, steps: stepped(some, steps) })
-  const told = kinds.map((by) => [by, busiest(rows, by, seriesOf)] as const)
-  // One pair for each kind.
-  return { all: seriesOf(rows), by: Object.fromEntries(told) as Counted['by'] }
+  return {
+    all: seriesOf(toldBy(0b111)),
+    by: {
+      environment: busiest(toldBy(0b011), 'environment', seriesOf),
+      agent: busiest(toldBy(0b101), 'agent', seriesOf),
+      operation: busiest(toldBy(0b110), 'operation', seriesOf),
+    },
+  }
 }
 
 type Row = Step & { step: number } & Record<By, string | null>

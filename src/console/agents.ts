@@ -5,6 +5,7 @@ import type { Context } from '../context.ts'
 import { listAgents } from '../identity/agents.ts'
 import { listCapabilities } from '../tokens/revoke.ts'
 import type { ConsoleEnv } from './api/session.ts'
+import { lastDay } from './overview.ts'
 import { nothing, page, table, time, visible } from './page.ts'
 
 export function agentPages(ctx: Context) {
@@ -35,6 +36,7 @@ ${
         ]),
       )
 }
+${await lastDay(ctx, 'agent')}
 <h2>Capabilities that are alive</h2>
 ${
   capabilities.length === 0

@@ -20,9 +20,10 @@ export function changePages(ctx: Context) {
 
   app.get('/console/changes', async (c) => {
     const now = ctx.clock.now()
-    const rows = await listChanges(ctx)
-    const pending = rows.filter((row) => stateOfChange(row, now) === 'pending').toReversed()
-    const rest = rows.filter((row) => stateOfChange(row, now) !== 'pending').slice(0, 50)
+    const pending = (await listChanges(ctx, { waiting: true })).toReversed()
+    const rest = (await listChanges(ctx))
+      .filter((row) => stateOfChange(row, now) !== 'pending')
+      .slice(0, 50)
     const { role } = consoleOperator(c)
     return page(ctx, c, {
       title: 'Changes',

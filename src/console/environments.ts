@@ -8,6 +8,7 @@ import { listScopes } from '../realm/scopes.ts'
 import { isHealthy } from '../vault/health.ts'
 import { listConnections } from '../vault/vault.ts'
 import type { ConsoleEnv } from './api/session.ts'
+import { lastDay } from './overview.ts'
 import { facts, nothing, page, table, time, visible } from './page.ts'
 
 export function environmentPages(ctx: Context) {
@@ -20,6 +21,7 @@ export function environmentPages(ctx: Context) {
       title: 'Environments',
       at: '/console/environments',
       body: html`<h1>Environments</h1>
+${await lastDay(ctx, 'environment')}
 ${environments.length === 0 ? nothing('None yet: valetkey environment add staging') : ''}
 ${environments.map((environment, i) => {
   const bound = bindings[i] ?? []

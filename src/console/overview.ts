@@ -64,9 +64,19 @@ function spanLinks(now: Span): Html {
   return html`<p class="spans">${Object.keys(spans).map((span) => html`<a href="/console?span=${span}"${span === now ? html` aria-current="true"` : ''}>${span}</a> `)}</p>`
 }
 
+/** Nothing where nothing happened. */
+export async function lastDay(ctx: Context, kind: By): Promise<Html> {
+  const lately = await activityOf(ctx, '1d')
+  return lately.by[kind].length === 0
+    ? html``
+    : html`<h2>${spans['1d'].words}</h2>${series(lately, kind)}`
+}
+
 function series({ by }: Awaited<ReturnType<typeof activityOf>>, kind: By): Html {
   const link = (name: string) =>
-    html`<a href="/console/audit?${kind}=${encodeURIComponent(name)}">${visible(name)}</a>`
+    html`<a href="/console/audit?${kind}=${encodeURIComponent(name)}">${visible(name)
+      .split('.')
+      .map((part, i) => html`${i === 0 ? '' : html`.<wbr>`}${part}`)}</a>`
   return by[kind].length === 0 ? html`` : html`<h3>By ${kind}</h3>${rows(by[kind], link)}`
 }
 

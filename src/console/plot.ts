@@ -1,7 +1,7 @@
 /** Calls and refusals over time, drawn on the server. The same numbers stand in its description, for those who do not see it. */
 import { html } from 'hono/html'
 import { type Activity, type Named, type Step, totalOf } from '../audit/activity.ts'
-import type { Html } from './page.ts'
+import { type Html, visible } from './page.ts'
 
 /** The most of each in one step: plots that are to be compared share it. */
 export type Scale = { calls: number; refused: number }
@@ -26,10 +26,12 @@ export function plot(activity: Activity, title: string): Html {
 export function rows(named: readonly Named[], link: (name: string) => Html): Html {
   const scale = scaleOf(named)
   const height = 34
-  return html`<table class="series"><tbody>${named.map((one) => {
-    const { calls, refused } = totalOf(one.steps)
-    return html`<tr><th scope="row">${link(one.name)}</th><td class="line"><svg class="plot" viewBox="0 0 ${width / 2} ${height}" preserveAspectRatio="none" role="img" aria-label="${inWords(one, one.name)}">${bars(one, scale, { top: 1, bottom: height - 1, width: width / 2 })}</svg></td><td class="num">${calls}</td><td class="num">${refused === 0 ? html`<span class="soft">0</span>` : html`<span class="bad">${refused}</span>`}</td></tr>`
-  })}</tbody></table>`
+  return html`<table class="series"><thead><tr><th scope="col"></th><th scope="col"></th><th scope="col" class="num">passed</th><th scope="col" class="num">refused</th></tr></thead><tbody>${named.map(
+    (one) => {
+      const { calls, refused } = totalOf(one.steps)
+      return html`<tr><th scope="row">${link(one.name)}</th><td class="line"><svg class="plot" viewBox="0 0 ${width / 2} ${height}" preserveAspectRatio="none" role="img" aria-label="${inWords(one, visible(one.name))}">${bars(one, scale, { top: 1, bottom: height - 1, width: width / 2 })}</svg></td><td class="num">${calls}</td><td class="num">${refused === 0 ? html`<span class="soft">0</span>` : html`<span class="bad">${refused}</span>`}</td></tr>`
+    },
+  )}</tbody></table>`
 }
 
 /** What passed stands on the line, what was refused hangs from it: the difference is to be seen without colours. */
@@ -54,7 +56,7 @@ function bars(
 
 function inWords(activity: Activity, title: string): string {
   const { calls, refused } = totalOf(activity.steps)
-  return `${title}: ${calls} calls passed and ${refused} were refused since ${hour(activity)} UTC`
+  return `${title}: ${calls} passed and ${refused} refused since ${hour(activity)} UTC`
 }
 
 function interval({ stepMs }: Activity): string {

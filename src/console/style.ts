@@ -110,7 +110,8 @@ svg.plot.tall { height: 7rem; }
 svg.plot .calls { fill: var(--accent); } svg.plot .refused { fill: var(--bad); } svg.plot .axis { stroke: var(--line); }
 table.series { table-layout: fixed; margin-bottom: .5rem; }
 table.series th, table.series td { padding: .15rem .5rem .15rem 0; vertical-align: middle; }
-table.series th { width: 34%; color: var(--ink); font-weight: 400; font-size: .93rem; overflow-wrap: anywhere; }
+table.series th { width: 42%; color: var(--ink); font-weight: 400; font-size: .93rem; overflow-wrap: anywhere; }
+table.series thead th { color: var(--soft); font-size: .8rem; width: auto; } table.series thead th:first-child { width: 42%; } table.series thead th.num { width: 4rem; padding-right: 0; }
 table.series td.num { width: 3.2rem; padding-right: 0; font-size: .93rem; }
 table.series svg { height: 2rem; }
 .spans { margin: -.25rem 0 .5rem; font-size: .93rem; display: flex; gap: .9rem; }

@@ -36,10 +36,17 @@ export async function sweep(db: Db): Promise<void> {
 
 /** A lost answer can be fetched for a day. After that nobody has a use for what was sent and what came back. */
 async function forgetCalls(db: Db): Promise<void> {
-  await db
-    .update(approvals)
-    .set({ call: '', outcome: sql`case when ${approvals.outcome} is not null then '' end` })
-    .where(and(lt(approvals.expiresAt, dayAgo), ne(approvals.call, '')))
+  const { id, call, expiresAt, outcome } = approvals
+  const old = and(lt(expiresAt, dayAgo), ne(call, ''))
+  for (let round = 0; round < maxRounds; round++) {
+    const some = db.select({ id }).from(approvals).where(old).limit(atOnce)
+    const emptied = await db
+      .update(approvals)
+      .set({ call: '', outcome: sql`case when ${outcome} is not null then '' end` })
+      .where(and(inArray(id, some), old))
+      .returning({ id })
+    if (emptied.length < atOnce) return
+  }
 }
 
 async function sweepTable(

@@ -21,11 +21,18 @@ test('tells what passed and what was refused by environment, agent and operation
   ]) {
     const { text } = expectOk(await pageOf(at, cookie)('GET', `/console?span=${span}`))
     const labels = [...text.matchAll(/aria-label="([^"]*) since/g)].map(([, label]) => label)
-    expect(labels.slice(0, 1)).toEqual([`${words}: 3 calls passed and 2 were refused`])
-    expect(labels).toContain('staging: 3 calls passed and 2 were refused')
-    expect(labels).toContain('cursor: 3 calls passed and 2 were refused')
-    expect(labels).toContain('Query.environment: 3 calls passed and 1 were refused')
-    expect(labels).toContain('Mutation.volumeDelete: 0 calls passed and 1 were refused')
+    expect(labels.slice(0, 1)).toEqual([`${words}: 3 passed and 2 refused`])
+    expect(labels).toContain('staging: 3 passed and 2 refused')
+    expect(labels).toContain('cursor: 3 passed and 2 refused')
+    expect(labels).toContain('Query.environment: 3 passed and 1 refused')
+    expect(labels).toContain('Mutation.volumeDelete: 0 passed and 1 refused')
+  }
+  for (const [path, label] of [
+    ['/console/agents', 'cursor: 3 passed and 2 refused'],
+    ['/console/environments', 'staging: 3 passed and 2 refused'],
+  ]) {
+    const page = expectOk(await pageOf(at, cookie)('GET', path ?? ''))
+    expect(page.text).toContain(label)
   }
   const odd = expectOk(await pageOf(at, cookie)('GET', '/console?span=__proto__'))
   expect(odd.text).toContain('The last six hours')

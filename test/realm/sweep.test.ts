@@ -3,6 +3,7 @@ import { sweep } from '../../src/realm/sweep.ts'
 import {
   approvals,
   capabilities,
+  changes,
   enrolments,
   operators,
   revocations,
@@ -72,6 +73,26 @@ describe.each(stores)('on %s', (kind) => {
       { id: 'old', call: '', outcome: '' },
       { id: 'untold', call: '', outcome: null },
     ])
+  })
+
+  test('a change that was decided goes after a month, one that nobody decided after an hour', async () => {
+    const { db } = await freshStore(kind)
+    const at = (hours: number) => new Date(Date.now() + hours * hour)
+    const row = (id: string, state: 'pending' | 'confirmed', expiresAt: Date) => ({
+      ...{ id, state, action: 'scope.set', params: 'sealed', proposedBy: 'ada', version: 1 },
+      ...{ diff: {}, createdAt: expiresAt, expiresAt },
+    })
+    await db
+      .insert(changes)
+      .values([
+        row('waits', 'pending', at(1)),
+        row('late', 'pending', at(-2)),
+        row('done', 'confirmed', at(-24 * 29)),
+        row('long ago', 'confirmed', at(-24 * 31)),
+      ])
+    await sweep(db)
+    const left = await db.select({ id: changes.id }).from(changes).orderBy(changes.id)
+    expect(left.map(({ id }) => id)).toEqual(['done', 'waits'])
   })
 
   test('more than one batch is swept at once', async () => {
