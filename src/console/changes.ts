@@ -10,6 +10,7 @@ import {
   stateOfChange,
 } from '../approvals/changes.ts'
 import type { Context } from '../context.ts'
+import type { Role } from '../identity/operators.ts'
 import type { Diff } from '../policy/authority.ts'
 import { type ConsoleEnv, consoleOperator, consoleRole, demandFormToken } from './api/session.ts'
 import { facts, type Html, nothing, page, table, time, token, visible } from './page.ts'
@@ -31,16 +32,7 @@ export function changePages(ctx: Context) {
       body: html`<h1>Changes</h1>
 <p class="soft">What gives authority waits here for an admin’s passkey. What only takes it away does not. Tick what you have read: whoever holds your command line’s session can ask for changes too.</p>
 ${pending.length === 0 ? nothing('Nothing waits to be confirmed.') : ''}
-${pending.map(
-  (row) => html`<section class="panel"><h2>${
-    role === 'admin'
-      ? html`<label class="tick"><input type="checkbox" name="change" value="${row.id}" data-digest="${digestOf(row)}"> <a href="/console/changes/${row.id}">${row.action}</a></label>`
-      : html`<a href="/console/changes/${row.id}">${row.action}</a>`
-  }</h2>
-${difference(row)}
-<p class="note">Asked by ${row.proposedBy}, ${time(row.createdAt)}; good until ${time(row.expiresAt)}</p></section>`,
-)}
-${role === 'auditor' ? '' : [...Map.groupBy(pending, (row) => row.proposedBy)].filter(([, some]) => some.length > 1).map(([name, some]) => html`<form method="post" action="/console/changes/reject">${token(ctx, c)}<input type="hidden" name="by" value="${name}"><button>Reject all ${some.length} that ${name} asked for</button></form>`)}
+${[...Map.groupBy(pending, (row) => row.proposedBy)].map(([name, some]) => askedBy(name, some, role, token(ctx, c)))}
 ${
   pending.length === 0 || role !== 'admin'
     ? ''
@@ -117,6 +109,25 @@ ${
   })
 
   return app
+}
+
+/** What one operator asked for stands together: a flood reads as one thing, and goes at one go. */
+function askedBy(name: string, some: readonly ChangeRow[], role: Role, field: Html): Html {
+  return html`<h2>Asked for by ${name}</h2>
+${some.map(
+  (row) => html`<section class="panel"><h3>${
+    role === 'admin'
+      ? html`<label class="tick"><input type="checkbox" name="change" value="${row.id}" data-digest="${digestOf(row)}"> <a href="/console/changes/${row.id}">${row.action}</a></label>`
+      : html`<a href="/console/changes/${row.id}">${row.action}</a>`
+  }</h3>
+${difference(row)}
+<p class="note">${time(row.createdAt)}; good until ${time(row.expiresAt)}</p></section>`,
+)}
+${
+  role === 'auditor' || some.length === 1
+    ? ''
+    : html`<form method="post" action="/console/changes/reject">${field}<input type="hidden" name="by" value="${name}"><button>Reject all ${some.length} that ${name} asked for</button></form>`
+}`
 }
 
 /** Added first: that is what somebody has to agree to. */

@@ -34,8 +34,9 @@ nav a[aria-current] { color: var(--ink); box-shadow: inset 0 -2px 0 var(--accent
 main { padding-block: 1.5rem 4rem; }
 h1 { font-size: 1.35rem; line-height: 1.3; margin: 0 0 1rem; font-weight: 620; }
 h2 { font-size: 1rem; margin: 2rem 0 .5rem; font-weight: 620; }
+.panel > h3:first-child { font-size: 1rem; color: var(--ink); font-weight: 620; }
 h3 { font-size: .87rem; font-weight: 500; color: var(--soft); margin: 1rem 0 .25rem; }
-h1 + h2, .panel > h2:first-child, #waiting > h2:first-child { margin-top: 0; }
+h1 + h2, .panel > h2:first-child, .panel > h3:first-child, #waiting > h2:first-child { margin-top: 0; }
 time { white-space: nowrap; }
 p { margin: 0 0 .75rem; max-width: 44rem; }
 .soft, small, .note { color: var(--soft); }
