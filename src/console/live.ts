@@ -8,16 +8,20 @@ const lookMs = 1_000
 /** A browser comes again by itself, with the session that it then has. */
 const longestMs = 5 * 60_000
 const mostAtOnce = 100
+/** Of one operator, so that a stolen cookie leaves the others theirs. */
+const mostOfOne = 12
 
-const open = perContext(() => ({ now: 0 }))
+const open = perContext(() => new Map<string, number>())
 
 export function liveFeed(ctx: Context) {
   const app = new Hono<ConsoleEnv>()
   app.get('/console/events', (c) => {
-    consoleOperator(c)
-    const count = open(ctx)
-    if (count.now >= mostAtOnce) return c.body(null, 503, { 'Retry-After': '5' })
-    count.now += 1
+    const { name } = consoleOperator(c)
+    const feeds = open(ctx)
+    const mine = feeds.get(name) ?? 0
+    const all = [...feeds.values()].reduce((sum, one) => sum + one, 0)
+    if (mine >= mostOfOne || all >= mostAtOnce) return c.body(null, 503, { 'Retry-After': '5' })
+    feeds.set(name, mine + 1)
     c.header('X-Content-Type-Options', 'nosniff')
     return streamSSE(c, async (stream) => {
       let happened = false
@@ -46,7 +50,9 @@ export function liveFeed(ctx: Context) {
         }
       } finally {
         for (const one of off) one()
-        count.now -= 1
+        const left = (feeds.get(name) ?? 1) - 1
+        if (left === 0) feeds.delete(name)
+        else feeds.set(name, left)
       }
     })
   })

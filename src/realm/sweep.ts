@@ -5,10 +5,12 @@ import type { Db } from '../store/open.ts'
 import {
   approvals,
   capabilities,
+  challenges,
   changes,
   enrolments,
   revocations,
   sessions,
+  signIns,
 } from '../store/schema.ts'
 
 const atOnce = 2_000
@@ -26,6 +28,8 @@ export async function sweep(db: Db): Promise<void> {
   await sweepTable(db, sessions, sessions.id, sessions.expiresAt, hourAgo)
   await sweepTable(db, capabilities, capabilities.jti, capabilities.expiresAt, dayAgo)
   await sweepTable(db, enrolments, enrolments.codeHash, enrolments.expiresAt, dayAgo)
+  await sweepTable(db, challenges, challenges.challenge, challenges.expiresAt, hourAgo)
+  await sweepTable(db, signIns, signIns.id, signIns.expiresAt, hourAgo)
   // A secret may be sealed in them. Those that somebody decided hold none, and stay to be seen.
   const undecided = eq(changes.state, 'pending')
   await sweepTable(db, changes, changes.id, changes.expiresAt, hourAgo, undecided)

@@ -3,11 +3,13 @@ import { sweep } from '../../src/realm/sweep.ts'
 import {
   approvals,
   capabilities,
+  challenges,
   changes,
   enrolments,
   operators,
   revocations,
   sessions,
+  signIns,
 } from '../../src/store/schema.ts'
 import { freshStore, stores } from '../support/stores.ts'
 
@@ -26,6 +28,12 @@ describe.each(stores)('on %s', (kind) => {
       const expiresAt = at(hours)
       await db.insert(revocations).values({ jti: name, expiresAt, revokedAt: issuedAt })
       await db.insert(enrolments).values({ codeHash: name, role: 'admin', expiresAt })
+      await db
+        .insert(challenges)
+        .values({ challenge: name, purpose: 'sign-in', operator: null, facts: {}, expiresAt })
+      await db
+        .insert(signIns)
+        .values({ id: name, userCode: name, address: '::1', createdAt: issuedAt, expiresAt })
       await db.insert(capabilities).values({
         jti: name,
         agent: 'cursor',
@@ -49,6 +57,8 @@ describe.each(stores)('on %s', (kind) => {
       (await db.select({ name: enrolments.codeHash }).from(enrolments)).map((row) => row.name),
       (await db.select({ name: capabilities.jti }).from(capabilities)).map((row) => row.name),
       (await db.select({ name: sessions.id }).from(sessions)).map((row) => row.name),
+      (await db.select({ name: challenges.challenge }).from(challenges)).map((row) => row.name),
+      (await db.select({ name: signIns.id }).from(signIns)).map((row) => row.name),
     ]
     for (const names of left) expect(names.sort()).toEqual(['alive', 'recent'])
   })
