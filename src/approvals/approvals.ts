@@ -4,7 +4,6 @@
  */
 import { and, count, desc, eq, gt, inArray, lte, sql } from 'drizzle-orm'
 import type { z } from 'zod'
-import { policyMoved } from '../audit/append.ts'
 import type { Entry } from '../audit/journal.ts'
 import type { Context } from '../context.ts'
 import { type ApprovalFacts, BrokerError } from '../errors.ts'
@@ -15,14 +14,7 @@ import type { Capability } from '../policy/capability.ts'
 import type { Call } from '../providers/provider.ts'
 import { announce } from '../store/events.ts'
 import type { Db, Tx } from '../store/open.ts'
-import {
-  approvals,
-  approvalVotes,
-  capabilities,
-  operators,
-  passkeys,
-  policy,
-} from '../store/schema.ts'
+import { approvals, approvalVotes, capabilities, operators, passkeys } from '../store/schema.ts'
 import { shortCode } from './digest.ts'
 import { sealedCall } from './sealed.ts'
 
@@ -391,15 +383,18 @@ export async function spendApproval(
     digest,
     version,
     entry,
-  }: { id: string; agent: string; digest: string; version: number; entry: Entry },
+    spend,
+  }: {
+    id: string
+    agent: string
+    digest: string
+    version: number
+    entry: Entry
+    /** What else the call takes. */
+    spend: (tx: Tx) => Promise<void>
+  },
 ): Promise<void> {
-  const spent = await ctx.db.transaction(async (tx) => {
-    const [row] = await tx
-      .select({ version: policy.version })
-      .from(policy)
-      .where(eq(policy.id, 1))
-      .for('share')
-    if (row?.version !== version) throw policyMoved()
+  await ctx.journal.openSpending(entry, version, async (tx) => {
     const now = new Date(ctx.clock.now())
     const [mine] = await tx
       .update(approvals)
@@ -415,12 +410,12 @@ export async function spendApproval(
         ),
       )
       .returning({ id: approvals.id })
-    if (mine === undefined) return false
-    await ctx.journal.appendIn(tx, entry)
+    if (mine === undefined) {
+      throw unspent(await ownApproval(tx, agent, id), digest, ctx.clock.now())
+    }
+    await spend(tx)
     await announce(tx, `approval:${id}`)
-    return true
   })
-  if (!spent) throw unspent(await ownApproval(ctx.db, agent, id), digest, ctx.clock.now())
 }
 
 /** Why an approval does not let a request through. */

@@ -7,13 +7,22 @@ import type { Freeze, FreezeSubject } from '../policy/freeze.ts'
 import { changeBy, type Editing, type Editor, edit } from '../realm/edit.ts'
 import { announce } from '../store/events.ts'
 import type { Db, Tx } from '../store/open.ts'
-import { agents, connections, environments, freezes, policy, scopes } from '../store/schema.ts'
+import {
+  agents,
+  capabilities,
+  connections,
+  environments,
+  freezes,
+  policy,
+  scopes,
+} from '../store/schema.ts'
 
 export type FreezeRow = typeof freezes.$inferSelect
 
 const mostListed = 1_000
-/** Policy that a replica must understand to enforce a freeze. */
+/** Policy that a replica must understand to enforce a freeze; of a capability, or of what grew from one. */
 const format = 2
+const formatOfCapabilities = 3
 
 /** Live ones, or all that there were; newest first. */
 export async function listFreezes(
@@ -40,7 +49,8 @@ export async function addFreeze(
   const facts = { freeze: id, subject, ...(reason === null ? {} : { reason }) }
   return edit(ctx, changeBy(by, 'freeze.add', facts, aboutOf(subject)), async (tx, note) => {
     await demandSubject(tx, subject)
-    await tx.update(policy).set({ reader: sql`greatest(${policy.reader}, ${format})` })
+    const reader = subject.startsWith('capability:') ? formatOfCapabilities : format
+    await tx.update(policy).set({ reader: sql`greatest(${policy.reader}, ${reader})` })
     const createdAt = new Date(ctx.clock.now())
     const [added] = await tx
       .insert(freezes)
@@ -115,12 +125,21 @@ function aboutOf(subject: string): {
 async function demandSubject(tx: Tx, subject: FreezeSubject): Promise<void> {
   if (subject === 'all') return
   const [kind = '', name = ''] = subject.split(':')
+  if (kind === 'capability') return demandCapability(tx, name)
   const names = await namesOf(tx, kind)
   if (names.includes(name)) return
   const known =
     names.length === 0 ? 'There is none yet.' : `There are: ${names.toSorted().join(', ')}.`
   throw new BrokerError('not-found', `There is no ${kind} ${name}, so nothing was frozen.`, {
     hint: `${known} Everything is frozen with: valetkey freeze add --all`,
+  })
+}
+
+async function demandCapability(tx: Tx, jti: string): Promise<void> {
+  const rows = await tx.select().from(capabilities).where(eq(capabilities.jti, jti))
+  if (rows.length > 0) return
+  throw new BrokerError('not-found', `There is no capability ${jti}, so nothing was frozen.`, {
+    hint: 'See those that are alive with: valetkey capability list',
   })
 }
 

@@ -1,13 +1,16 @@
 /** The audit log's writing side: durable when it resolves, refused when it cannot be. Never waits for the database without an end. */
+import { eq } from 'drizzle-orm'
 import type { Clock } from '../context.ts'
 import type { Logger } from '../log.ts'
 import { group } from '../store/group.ts'
 import type { Store, Tx } from '../store/open.ts'
+import { policy } from '../store/schema.ts'
 import {
   appendUnderLock,
   type Draft,
   isPolicyMoved,
   openAppender,
+  policyMoved,
   unavailable,
   type Written,
 } from './append.ts'
@@ -24,6 +27,11 @@ export type Journal = {
   open(entry: Entry, policyVersion: number): Promise<{ seq: number }>
   /** For what is bound to no policy version. */
   append(entry: Entry): Promise<{ seq: number }>
+  /**
+   * The same for a call that spends what is single-use or counted: `spend` does so in the transaction that opens the entry,
+   * under the policy's lock, and throws where nothing is left.
+   */
+  openSpending(entry: Entry, policyVersion: number, spend: (tx: Tx) => Promise<void>): Promise<void>
   /** Inside the caller's transaction, which locks the policy's row, if at all, before it comes here. */
   appendIn(tx: Tx, entry: Entry): Promise<{ seq: number }>
   /** Repetitions of one agent, reason, operation and connection are counted. Never rejects. */
@@ -74,10 +82,18 @@ export async function createJournal(options: {
   return {
     open: (entry, policyVersion) => add(entry, policyVersion),
     append,
-    appendIn: async (tx, entry) => {
-      const { seq } = await appendUnderLock(tx, [{ entry: checked(entry), version: null }], clock)
-      return { seq }
-    },
+    openSpending: (entry, policyVersion, spend) =>
+      store.db.transaction(async (tx) => {
+        const [row] = await tx
+          .select({ version: policy.version })
+          .from(policy)
+          .where(eq(policy.id, 1))
+          .for('share')
+        if (row?.version !== policyVersion) throw policyMoved()
+        await spend(tx)
+        await appendIn(tx, entry)
+      }),
+    appendIn,
     refuse: refusals.refuse,
     head: appender.head,
     writable: () => failedAt === null || performance.now() - failedAt > pauseMs,
@@ -87,6 +103,11 @@ export async function createJournal(options: {
       await queue.drain()
       await checkpoint()
     },
+  }
+
+  async function appendIn(tx: Tx, entry: Entry): Promise<{ seq: number }> {
+    const { seq } = await appendUnderLock(tx, [{ entry: checked(entry), version: null }], clock)
+    return { seq }
   }
 
   function append(entry: Entry): Promise<{ seq: number }> {

@@ -1,10 +1,11 @@
 /** Everything between reading a call and sending it: what it would do, whether that is allowed, where it would happen. */
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
-import type { Capability } from '../policy/capability.ts'
+import { type Capability, detailFor } from '../policy/capability.ts'
 import { anchored, within } from '../policy/environment.ts'
 import { type Gated, gate } from '../policy/gate.ts'
 import type { Operation, Site } from '../policy/operation.ts'
+import { amongResources } from '../policy/resources.ts'
 import { allowed, namedIn, type Scope } from '../policy/scope.ts'
 import { allow, type Denial, type Verdict, type Waits } from '../policy/verdict.ts'
 import type { Provider, Reading } from '../providers/provider.ts'
@@ -72,8 +73,23 @@ export async function judge(ctx: Context, where: Where, reading: ReadCall): Prom
       within(capability.environment, policy.bindings, boundaries, one, sites[i] ?? []),
     ),
   )
-  const verdict = placed ?? reading.form ?? gate(gatedBy(where), operations)
+  const strays = firstDenial(
+    operations.map((one, i) => staysWith(where, boundaries.ownable, one, sites[i] ?? [])),
+  )
+  const verdict = placed ?? strays ?? reading.form ?? gate(gatedBy(where), operations)
   return { verdict, sites }
+}
+
+/** With the resources that the capability was narrowed to, if it was. */
+function staysWith(
+  { capability, connection }: Where,
+  ownable: ReadonlySet<string>,
+  operation: Operation,
+  sites: readonly Site[],
+): Verdict {
+  const { resources } = detailFor(capability.details, connection.name) ?? {}
+  if (resources === undefined) return allow
+  return amongResources(resources, capability.environment, ownable, operation, sites)
 }
 
 function gatedBy({ policy, connection, capability }: Where): Gated {

@@ -22,7 +22,7 @@ import type { Capability } from '../policy/capability.ts'
 import { inWords, type Site, strictest } from '../policy/operation.ts'
 import { demand, type Verdict, type Waits } from '../policy/verdict.ts'
 import type { Call } from '../providers/provider.ts'
-import type { Snapshot } from '../realm/realm.ts'
+import { budgetOf } from '../tokens/budgets.ts'
 import { standing } from '../tokens/verify.ts'
 import { version as program } from '../version.ts'
 import type { Incoming } from './call.ts'
@@ -59,7 +59,7 @@ export async function permitted(
   }
   if (verdict.verdict !== 'approval') {
     demand(verdict)
-    return freely(ctx, passing.policy)
+    return freely(ctx, passing)
   }
   const digest = digestIn(passing)
   if (presented === null) throw await waiting(ctx, verdict, passing, digest)
@@ -71,19 +71,33 @@ export async function permitted(
   return spending(ctx, passing, row)
 }
 
-function freely(ctx: Context, policy: Snapshot): Permit {
+function freely(ctx: Context, passing: Passing): Permit {
+  const { version } = passing.policy
+  const take = taking(passing)
   return {
-    open: (entry) => ctx.journal.open(entry, policy.version),
+    open: (entry) =>
+      take === null
+        ? ctx.journal.open(entry, version)
+        : ctx.journal.openSpending(entry, version, take),
     approval: null,
     keep: async (answer) => answer,
   }
 }
 
-function spending(ctx: Context, { capability, policy }: Passing, row: ApprovalRow): Permit {
+/** What the call takes from what the capability was given; null where it is not counted. */
+function taking({ capability, connection, reading }: Passing) {
+  const writes = reading.operations.some(({ effects }) => effects.some((one) => one !== 'read'))
+  return budgetOf(capability, connection.name, writes)
+}
+
+function spending(ctx: Context, passing: Passing, row: ApprovalRow): Permit {
+  const { capability, policy } = passing
   const { id, digest } = row
   const { agent } = capability
+  const spend = taking(passing) ?? (async () => {})
   return {
-    open: (entry) => spendApproval(ctx, { id, agent, digest, version: policy.version, entry }),
+    open: (entry) =>
+      spendApproval(ctx, { id, agent, digest, version: policy.version, entry, spend }),
     approval: id,
     keep: async (answer) => {
       const { status, headers, body } = answer

@@ -3,24 +3,20 @@ import { Hono } from 'hono'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import { demandLeft } from '../exchange/limits.ts'
-import { authenticateAgent } from '../identity/agents.ts'
 import { newRequestId } from '../ids.ts'
 import type { Capability } from '../policy/capability.ts'
-import { readJson } from '../providers/json.ts'
-import type { AgentPolicy } from '../realm/realm.ts'
-import { writeDetails } from '../tokens/claims.ts'
-import { mint } from '../tokens/mint.ts'
+import { writeDetails, writeLineage } from '../tokens/claims.ts'
 import { OauthError } from '../tokens/oauth-error.ts'
 import { revokeOwn } from '../tokens/revoke.ts'
-import { standing, verifyCapability } from '../tokens/verify.ts'
+import { stands, verifyCapability } from '../tokens/verify.ts'
 import { peerAddress } from './address.ts'
-import { clientCredentials } from './client-credentials.ts'
+import { type Asking, authenticated, presenting } from './client.ts'
 import { type Form, readForm } from './form.ts'
+import { granted, grantTypes } from './grants.ts'
 import { requestIdHeader } from './problem.ts'
 
 /** Several times what the largest capability could ask for. */
 const maxBody = 32_768
-const longestReason = 500
 const methods = ['client_secret_basic', 'client_secret_post']
 
 type OauthEnv = { Variables: { requestId: string } }
@@ -39,32 +35,23 @@ export function oauthRoutes(ctx: Context) {
 
   app.post('/oauth/token', async (c) => {
     const form = await readForm(c.req.raw, maxBody)
-    demandKnownGrant(form.get('grant_type'))
-    const agent = await authenticated(ctx, c, form)
-    demandLeft(ctx, agent.name, 'tokens', ctx.config.limits.mintsPerMinute)
-    const minted = await mint(ctx, {
-      agent,
-      request: c.get('requestId'),
-      scopes: scopesIn(form),
-      ...optional('details', detailsIn(form)),
-      ...optional('ttl', ttlIn(form)),
-      ...optional('reason', reasonIn(form)),
-    })
+    const { issued, ...minted } = await granted(ctx, form, asking(c))
     return c.json({
       access_token: minted.token,
       token_type: 'Bearer',
       expires_in: minted.expiresIn,
       scope: minted.scopes.join(' '),
       authorization_details: minted.details,
+      ...(issued === undefined ? {} : { issued_token_type: issued }),
     })
   })
 
   app.post('/oauth/revoke', async (c) => {
     const form = await readForm(c.req.raw, maxBody)
-    const agent = await authenticated(ctx, c, form)
+    const agent = await presenting(ctx, form, asking(c))
     const capability = await ownCapability(ctx, agent, tokenIn(form))
     if (capability !== null) {
-      demandLeft(ctx, agent.name, 'revocations', ctx.config.limits.revocationsPerMinute)
+      demandLeft(ctx, capability.agent, 'revocations', ctx.config.limits.revocationsPerMinute)
       await revokeOwn(ctx, capability, c.get('requestId'))
     }
     return c.body(null, 200)
@@ -72,8 +59,8 @@ export function oauthRoutes(ctx: Context) {
 
   app.post('/oauth/introspect', async (c) => {
     const form = await readForm(c.req.raw, maxBody)
-    const agent = await authenticated(ctx, c, form)
-    const capability = await ownCapability(ctx, agent, tokenIn(form))
+    const { name } = await authenticated(ctx, form, asking(c))
+    const capability = await ownCapability(ctx, name, tokenIn(form))
     const alive = capability !== null && stands(ctx, capability)
     return c.json(alive ? described(ctx, capability) : { active: false })
   })
@@ -113,7 +100,7 @@ function metadata(publicUrl: string) {
     introspection_endpoint: `${publicUrl}/oauth/introspect`,
     jwks_uri: `${publicUrl}/.well-known/jwks.json`,
     response_types_supported: [],
-    grant_types_supported: ['client_credentials'],
+    grant_types_supported: grantTypes,
     token_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_methods_supported: methods,
     introspection_endpoint_auth_methods_supported: methods,
@@ -121,50 +108,36 @@ function metadata(publicUrl: string) {
   }
 }
 
-async function authenticated(
-  ctx: Context,
-  c: { env: unknown; req: { raw: Request }; get: (name: 'requestId') => string },
-  form: Form,
-): Promise<AgentPolicy> {
-  const credentials = clientCredentials(c.req.raw.headers.get('authorization'), form)
-  const address = peerAddress(c)
-  try {
-    return await authenticateAgent(ctx, { ...credentials, address })
-  } catch (error) {
-    // The client's id is not logged: people paste the secret into that field.
-    if (error instanceof BrokerError) {
-      ctx.log.warn(
-        { address, code: error.code, request: c.get('requestId') },
-        'a client was refused',
-      )
-    }
-    throw error
+function asking(c: {
+  env: unknown
+  req: { raw: Request }
+  get: (name: 'requestId') => string
+}): Asking {
+  const { headers } = c.req.raw
+  return {
+    authorization: headers.get('authorization'),
+    address: peerAddress(c),
+    request: c.get('requestId'),
   }
 }
 
-/** Null for what is no capability, no longer one, or another agent's: all three read the same to the caller. */
+/**
+ * Null for what is no capability, no longer one, or another agent's: all three read the same to the caller. Without an agent
+ * whoever has the token may give it up.
+ */
 async function ownCapability(
   ctx: Context,
-  agent: AgentPolicy,
+  agent: string | null,
   token: string,
 ): Promise<Capability | null> {
   try {
     const capability = await verifyCapability(ctx, token)
-    return capability.agent === agent.name ? capability : null
+    return agent === null || capability.agent === agent ? capability : null
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error
     if (error.code !== 'invalid-capability' && error.code !== 'capability-expired') throw error
     return null
   }
-}
-
-/** It is alive while some connection would still take it. */
-function stands(ctx: Context, capability: Capability): boolean {
-  const snapshot = ctx.realm.now()
-  const now = ctx.clock.now()
-  return capability.details.some(
-    ({ connection }) => standing(snapshot, capability, connection, now).verdict === 'allow',
-  )
 }
 
 function described(ctx: Context, capability: Capability) {
@@ -181,53 +154,8 @@ function described(ctx: Context, capability: Capability) {
     environment: capability.environment,
     scope: capability.scopes.join(' '),
     authorization_details: writeDetails(capability.environment, capability.details),
+    ...writeLineage(capability),
   }
-}
-
-function demandKnownGrant(grant: string | undefined): void {
-  if (grant === 'client_credentials') return
-  if (grant === undefined) {
-    throw new OauthError('invalid_request', 'Say grant_type=client_credentials in the body.')
-  }
-  throw new OauthError('unsupported_grant_type', 'The grant type here is client_credentials.')
-}
-
-function scopesIn(form: Form): string[] {
-  return (form.get('scope') ?? '').split(' ').filter((name) => name !== '')
-}
-
-function detailsIn(form: Form): unknown {
-  const text = form.get('authorization_details')
-  if (text === undefined) return undefined
-  try {
-    return readJson(Buffer.from(text))
-  } catch (error) {
-    if (!(error instanceof BrokerError)) throw error
-    throw new OauthError(
-      'invalid_authorization_details',
-      'The authorization_details cannot be read in exactly one way: send a JSON array of objects, each key once.',
-    )
-  }
-}
-
-function ttlIn(form: Form): number | undefined {
-  const text = form.get('ttl')
-  if (text === undefined) return undefined
-  if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text)
-  throw new OauthError(
-    'invalid_request',
-    'The ttl has to be a whole number of seconds, such as 600.',
-  )
-}
-
-function reasonIn(form: Form): string | undefined {
-  const text = form.get('reason')
-  if (text === undefined) return undefined
-  if (text.length <= longestReason && !/\p{Cc}/u.test(text)) return text
-  throw new OauthError(
-    'invalid_request',
-    `The reason has to be one line of at most ${longestReason} characters.`,
-  )
 }
 
 function tokenIn(form: Form): string {
@@ -235,12 +163,6 @@ function tokenIn(form: Form): string {
   if (token === undefined)
     throw new OauthError('invalid_request', 'Send the token in the parameter token.')
   return token
-}
-
-/** Absent stays absent: `undefined` is not a value of an optional parameter. */
-function optional<K extends string, V>(name: K, value: V | undefined): { [key in K]?: V } {
-  // A computed name widens to string, so the type has to be said.
-  return (value === undefined ? {} : { [name]: value }) as { [key in K]?: V }
 }
 
 type Refusal = { status: number; error: string; description: string; retryAfter?: number }

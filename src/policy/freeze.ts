@@ -1,4 +1,4 @@
-/** What a freeze stops: one agent, environment, connection or scope, or everything. Pure. */
+/** What a freeze stops: one agent, environment, connection, scope or capability with what grew from it, or everything. Pure. */
 import type { Capability } from './capability.ts'
 import { type Denial, deny } from './verdict.ts'
 
@@ -8,6 +8,7 @@ export type FreezeSubject =
   | `environment:${string}`
   | `connection:${string}`
   | `scope:${string}`
+  | `capability:${string}`
   | 'all'
 
 /** A stop that holds until an operator lifts it. */
@@ -23,10 +24,13 @@ export type Freeze = {
 /** Who freezes when nobody did. No operator bears this name. */
 export const itself = 'valetkey'
 
+/** As much of a capability as is known of one that is still to be minted. */
+type Frozen = Pick<Capability, 'agent' | 'environment' | 'scopes' | 'parents'> & { jti?: string }
+
 /** The freeze that stops a capability on a connection, the widest first; null while there is none. */
 export function freezeOn(
   freezes: ReadonlyMap<string, Freeze>,
-  { agent, environment, scopes }: Pick<Capability, 'agent' | 'environment' | 'scopes'>,
+  { agent, environment, scopes, jti, parents = [] }: Frozen,
   connection: string,
 ): Freeze | null {
   if (freezes.size === 0) return null
@@ -35,9 +39,18 @@ export function freezeOn(
     freezes.get(`environment:${environment}`) ??
     freezes.get(`connection:${connection}`) ??
     freezes.get(`agent:${agent}`) ??
-    scopes.map((name) => freezes.get(`scope:${name}`)).find((one) => one !== undefined) ??
+    firstOf(freezes, 'scope', scopes) ??
+    firstOf(freezes, 'capability', jti === undefined ? parents : [jti, ...parents]) ??
     null
   )
+}
+
+function firstOf(
+  freezes: ReadonlyMap<string, Freeze>,
+  kind: 'scope' | 'capability',
+  names: readonly string[],
+): Freeze | undefined {
+  return names.map((name) => freezes.get(`${kind}:${name}`)).find((one) => one !== undefined)
 }
 
 /** The refusal that a freeze is: what, who, since when and why. */

@@ -57,6 +57,8 @@ export type Operation = {
   harmless: boolean
   /** The first field that leads from what is only seen into another environment's things; refused without a look-up. */
   reachesOut: string | null
+  /** The first field that tells more than a name or an id of something beyond what the answer begins with. */
+  leadsOn: string | null
 }
 
 const strictness: Record<Effect, number> = {

@@ -8,6 +8,8 @@ export type Pattern =
   | { form: 'exact'; name: string }
   | { form: 'glob'; source: string; pieces: readonly string[] }
   | { form: 'effect'; effect: 'read' | 'write' }
+  /** What each of them covers, written `Query.project&Query.*`. Only capabilities carry it, where one was narrowed. */
+  | { form: 'all'; of: readonly Pattern[] }
 
 /** A pattern with the connection it is about, as an operator writes it: `railway:Query.*`. */
 export type Allow = { connection: string; pattern: Pattern }
@@ -17,6 +19,7 @@ const nameForm = /^[A-Za-z0-9_./{} -]+$/
 
 /** The reason why `source` is no pattern, or the pattern. */
 export function parsePattern(source: string): Pattern | { problem: string } {
+  if (source.includes('&')) return parseAll(source.split('&'))
   if (source.startsWith('@')) {
     const effect = source.slice(1)
     if (effect === 'read' || effect === 'write') return { form: 'effect', effect }
@@ -35,6 +38,16 @@ export function parsePattern(source: string): Pattern | { problem: string } {
   return pieces.every((piece) => piece === '' || nameForm.test(piece))
     ? { form: 'glob', source, pieces }
     : { problem: `"${source}" is no glob; only letters, digits, . _ / { } and * may stand in one` }
+}
+
+function parseAll(sources: readonly string[]): Pattern | { problem: string } {
+  const of: Pattern[] = []
+  for (const source of sources) {
+    const one = parsePattern(source)
+    if ('problem' in one) return one
+    of.push(one)
+  }
+  return { form: 'all', of }
 }
 
 /** What a scope wants approved wherever it happens: one operation by its name, or everything of an effect. */
@@ -80,12 +93,23 @@ export function parseAllow(source: string): Allow | { problem: string } {
     }
   }
   const pattern = parsePattern(match[2])
-  return 'problem' in pattern ? pattern : { connection: match[1], pattern }
+  if ('problem' in pattern) return pattern
+  if (pattern.form === 'all')
+    return { problem: `"${source}" has a &, and a scope lists its patterns` }
+  return { connection: match[1], pattern }
 }
 
 export function writePattern(pattern: Pattern): string {
-  if (pattern.form === 'exact') return pattern.name
-  return pattern.form === 'glob' ? pattern.source : `@${pattern.effect}`
+  switch (pattern.form) {
+    case 'exact':
+      return pattern.name
+    case 'glob':
+      return pattern.source
+    case 'effect':
+      return `@${pattern.effect}`
+    case 'all':
+      return pattern.of.map(writePattern).join('&')
+  }
 }
 
 export function writeAllow(allow: Allow): string {
@@ -94,6 +118,7 @@ export function writeAllow(allow: Allow): string {
 
 /** Whether a pattern covers a root field or route. Nested fields are asked about with `names`. */
 export function covers(pattern: Pattern, operation: Operation): boolean {
+  if (pattern.form === 'all') return pattern.of.every((one) => covers(one, operation))
   if (pattern.form === 'exact') return pattern.name === operation.name
   if (operation.unknown || !ordinary(operation.own)) return false
   return pattern.form === 'glob'
@@ -103,6 +128,7 @@ export function covers(pattern: Pattern, operation: Operation): boolean {
 
 /** Whether a pattern names this field exactly. */
 export function names(pattern: Pattern, field: string): boolean {
+  if (pattern.form === 'all') return pattern.of.every((one) => names(one, field))
   return pattern.form === 'exact' && pattern.name === field
 }
 
@@ -132,8 +158,41 @@ export function narrower(inner: Pattern, outer: Pattern): boolean {
   // An exact name may be destructive, and a glob never covers that: the call itself decides, so this only says that
   // the name lies in the glob.
   if (inner.form === 'exact') return matches(outer.pieces, inner.name)
-  if (inner.form === 'effect') return false
+  if (inner.form === 'effect' || inner.form === 'all') return false
   return outer.pieces.length === 2 && outer.pieces[1] === ''
     ? (inner.pieces[0] ?? '').startsWith(outer.pieces[0] ?? '')
     : false
+}
+
+/**
+ * What `inner` covers of what `outer` does, or null where that cannot be anything, or not that anybody could tell. Unlike
+ * `narrower` it holds for destructive operations too: a name taken out of a glob still covers no more than the glob.
+ */
+export function confined(inner: Pattern, outer: Pattern): Pattern | null {
+  if (within(inner, outer)) return inner
+  return mayMeet(inner, outer) ? { form: 'all', of: [...atoms(inner), ...atoms(outer)] } : null
+}
+
+/** Whether all that `inner` covers and names is covered and named by `outer`, whatever an operation turns out to do. */
+function within(inner: Pattern, outer: Pattern): boolean {
+  return atoms(outer).every((wide) => atoms(inner).some((tight) => sameOrLess(tight, wide)))
+}
+
+function sameOrLess(inner: Pattern, outer: Pattern): boolean {
+  return inner.form === 'exact' && outer.form !== 'exact' ? false : narrower(inner, outer)
+}
+
+function mayMeet(inner: Pattern, outer: Pattern): boolean {
+  return atoms(inner).every((one) => atoms(outer).every((other) => mayBoth(one, other)))
+}
+
+function mayBoth(one: Pattern, other: Pattern): boolean {
+  if (other.form === 'effect') return one.form !== 'effect' || one.effect === other.effect
+  return one.form === 'exact' && other.form === 'glob'
+    ? matches(other.pieces, one.name)
+    : narrower(one, other)
+}
+
+function atoms(pattern: Pattern): readonly Pattern[] {
+  return pattern.form === 'all' ? pattern.of.flatMap(atoms) : [pattern]
 }

@@ -1,5 +1,5 @@
 /** What an admin allows, and whether an operation is allowed by it. Pure. */
-import type { Capability } from './capability.ts'
+import { type Capability, detailFor } from './capability.ts'
 import { finalHint } from './environment.ts'
 import { inWords, type Operation, strictest } from './operation.ts'
 import { type Allow, covers, type Demand, names, type Pattern } from './pattern.ts'
@@ -91,8 +91,6 @@ function bothSay(capability: Capability, scopes: readonly Scope[], connection: s
     .filter((scope) => scope.environment === capability.environment)
     .flatMap((scope) => scope.allow.filter((one) => one.connection === connection))
     .map((one) => one.pattern)
-  const carried = capability.details
-    .filter((detail) => detail.connection === connection)
-    .flatMap((detail) => detail.operations)
+  const carried = detailFor(capability.details, connection)?.operations ?? []
   return (test: (pattern: Pattern) => boolean) => granted.some(test) && carried.some(test)
 }

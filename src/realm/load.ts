@@ -27,7 +27,7 @@ import type { AgentPolicy, ConnectionPolicy, Snapshot } from './realm.ts'
 export type Compile = (provider: string, sdl: string) => unknown
 
 /** The policy format that this code understands. */
-const format = 2
+const format = 3
 
 export async function readVersion(db: Db): Promise<number> {
   const [row] = await db.select({ version: policy.version }).from(policy).where(eq(policy.id, 1))

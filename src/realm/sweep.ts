@@ -4,10 +4,12 @@ import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import type { Db } from '../store/open.ts'
 import {
   approvals,
+  budgets,
   capabilities,
   challenges,
   changes,
   enrolments,
+  presented,
   revocations,
   sessions,
   signIns,
@@ -20,6 +22,7 @@ const maxRounds = 100
 const hourAgo = sql`now() - interval '1 hour'`
 /** Capabilities stay a day, so that `capability list` can answer for yesterday. */
 const dayAgo = sql`now() - interval '1 day'`
+const daysAgo = sql`now() - interval '3 days'`
 /** What was decided stays a month to be looked up; the audit log keeps the story for ever. */
 const monthAgo = sql`now() - interval '30 days'`
 
@@ -27,6 +30,9 @@ export async function sweep(db: Db): Promise<void> {
   await sweepTable(db, revocations, revocations.jti, revocations.expiresAt, hourAgo)
   await sweepTable(db, sessions, sessions.id, sessions.expiresAt, hourAgo)
   await sweepTable(db, capabilities, capabilities.jti, capabilities.expiresAt, dayAgo)
+  // A call that was approved may take from them long after the capability that asked has expired.
+  await sweepTable(db, budgets, budgets.jti, budgets.expiresAt, daysAgo)
+  await sweepTable(db, presented, presented.mark, presented.expiresAt, hourAgo)
   await sweepTable(db, enrolments, enrolments.codeHash, enrolments.expiresAt, dayAgo)
   await sweepTable(db, challenges, challenges.challenge, challenges.expiresAt, hourAgo)
   await sweepTable(db, signIns, signIns.id, signIns.expiresAt, hourAgo)

@@ -270,6 +270,10 @@ export const capabilities = pgTable(
     environment: text().notNull(),
     scopes: jsonb().$type<string[]>().notNull(),
     reason: text(),
+    /** The capability that it grew from. */
+    parent: text(),
+    /** The sub-agent that it was made for, by the name that its maker gave it. */
+    actor: text(),
     issuedAt: at('issued_at').notNull(),
     expiresAt: at('expires_at').notNull(),
   },
@@ -277,6 +281,32 @@ export const capabilities = pgTable(
     index('capabilities_agent').on(table.agent),
     index('capabilities_expires').on(table.expiresAt),
   ],
+)
+
+/** What a capability has left of its budget on a connection; null for no bound. A call takes from it and from all that it grew from. */
+export const budgets = pgTable(
+  'budgets',
+  {
+    jti: text().notNull(),
+    connection: text().notNull(),
+    calls: integer(),
+    writes: integer(),
+    expiresAt: at('expires_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.jti, table.connection] }),
+    index('budgets_expires').on(table.expiresAt),
+  ],
+)
+
+/** What may be presented once and was: SHA-256 marks of assertions, proofs and job tokens, until they would have expired. */
+export const presented = pgTable(
+  'presented',
+  {
+    mark: text().primaryKey(),
+    expiresAt: at('expires_at').notNull(),
+  },
+  (table) => [index('presented_expires').on(table.expiresAt)],
 )
 
 /** Single revocations, kept until the capability would have expired anyway. */

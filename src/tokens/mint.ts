@@ -1,32 +1,22 @@
-/** Mints a capability: never wider than the agent's scopes, never longer than they allow, recorded before it is handed out. */
-import { sql } from 'drizzle-orm'
-import { CompactSign } from 'jose'
+/** Mints a capability: never wider than the agent's scopes, never longer than they allow. */
 import { z } from 'zod'
-import { type Context, perContext } from '../context.ts'
-import { newId } from '../ids.ts'
-import { type Detail, detailsOf, wider } from '../policy/capability.ts'
+import type { Context } from '../context.ts'
+import {
+  type Capability,
+  type Detail,
+  detailFor,
+  detailsOf,
+  narrowed,
+} from '../policy/capability.ts'
 import { freezeOn, frozen } from '../policy/freeze.ts'
-import { writePattern } from '../policy/pattern.ts'
 import type { Scope } from '../policy/scope.ts'
 import type { AgentPolicy, Snapshot } from '../realm/realm.ts'
-import { group } from '../store/group.ts'
-import { capabilities } from '../store/schema.ts'
-import {
-  algorithm,
-  type Claims,
-  longestLife,
-  RequestedDetail,
-  readDetails,
-  tokenType,
-  type WireDetail,
-  writeDetails,
-} from './claims.ts'
+import { longestLife, RequestedDetail, readDetails, writeDetails } from './claims.ts'
+import { issue, type Minted } from './issue.ts'
 import { OauthError } from './oauth-error.ts'
 
-export type MintRequest = {
-  agent: AgentPolicy
-  /** The request's id, for the audit log. */
-  request?: string
+/** What a client may ask for, however it proved who it is. */
+export type Wanted = {
   scopes: readonly string[]
   /** `authorization_details` as the client sent them, already JSON. They narrow, and nothing else. */
   details?: unknown
@@ -36,63 +26,55 @@ export type MintRequest = {
   reason?: string
 }
 
-export type Minted = {
-  token: string
-  /** Seconds. */
-  expiresIn: number
-  scopes: string[]
-  details: WireDetail[]
-  jti: string
+export type MintRequest = Wanted & {
+  agent: AgentPolicy
+  /** The request's id, for the audit log. */
+  request?: string
+  /** The thumbprint of the key that the client proved to hold. */
+  key?: string
+  /** The longest life that what it proved itself with allows, in seconds. */
+  longest?: number
+  /** For the audit log: what led to it. */
+  facts?: Readonly<Record<string, unknown>>
 }
 
 const usualLife = 900
 
 export async function mint(ctx: Context, request: MintRequest): Promise<Minted> {
+  const { agent, key, reason } = request
   const snapshot = ctx.realm.now()
-  const scopes = grantedScopes(snapshot, request.agent, request.scopes)
+  const scopes = grantedScopes(snapshot, agent, request.scopes)
   const environment = oneEnvironment(scopes)
-  const details = narrowed(environment, detailsOf(scopes), request.details)
-  const expiresIn = lifetime(scopes, request.ttl)
-  await demandUnfrozen(ctx, snapshot, { ...request, environment, details })
-
-  const issuedAt = Math.floor(ctx.clock.now() / 1000)
-  const claims: Claims = {
-    iss: ctx.publicUrl,
-    aud: ctx.publicUrl,
-    sub: request.agent.name,
-    client_id: request.agent.name,
-    jti: newId('cap'),
-    iat: issuedAt,
-    exp: issuedAt + expiresIn,
-    environment,
-    scope: scopes.map((scope) => scope.name).join(' '),
-    authorization_details: writeDetails(environment, details),
-  }
-  const token = await sign(ctx, claims)
-  await record(ctx, claims, request)
-  return {
-    token,
+  const details = detailsWithin(environment, detailsOf(scopes), request.details, { scopes: true })
+  const expiresIn = lifetime(scopes, request.ttl, request.longest)
+  const names = scopes.map(({ name }) => name)
+  const wanted = { agent: agent.name, environment, scopes: names, details }
+  await demandUnfrozen(ctx, snapshot, wanted, request.request)
+  return issue(ctx, {
+    ...wanted,
     expiresIn,
-    scopes: scopes.map((scope) => scope.name),
-    details: claims.authorization_details,
-    jti: claims.jti,
-  }
+    ...(key === undefined ? {} : { key }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(request.request === undefined ? {} : { request: request.request }),
+    facts: {
+      ...(request.details === undefined ? {} : { details: writeDetails(environment, details) }),
+      ...request.facts,
+    },
+  })
 }
 
 /** One that some connection would take is minted; one that could be used for nothing is not. */
-async function demandUnfrozen(
+export async function demandUnfrozen(
   ctx: Context,
   { freezes }: Snapshot,
-  wanted: MintRequest & { environment: string; details: readonly Detail[] },
+  wanted: Pick<Capability, 'agent' | 'environment' | 'scopes' | 'details' | 'parents'>,
+  request: string | undefined,
 ): Promise<void> {
-  const { environment, scopes, details, request } = wanted
-  const agent = wanted.agent.name
-  const stops = details.map(({ connection }) =>
-    freezeOn(freezes, { agent, environment, scopes }, connection),
-  )
-  const [stop = freezeOn(freezes, { agent, environment, scopes }, '')] = stops
+  const stops = wanted.details.map(({ connection }) => freezeOn(freezes, wanted, connection))
+  const [stop = freezeOn(freezes, wanted, '')] = stops
   if (stop === null || stops.includes(null)) return
   const { code, detail, facts } = frozen(stop)
+  const { agent, environment, scopes } = wanted
   await ctx.journal.refuse({
     ...(request === undefined ? {} : { request }),
     ...{ agent, environment, outcome: code },
@@ -102,7 +84,7 @@ async function demandUnfrozen(
 }
 
 /** A scope that exists but is not granted reads the same as one that does not exist. */
-function grantedScopes(
+export function grantedScopes(
   snapshot: Snapshot,
   agent: AgentPolicy,
   requested: readonly string[],
@@ -143,13 +125,18 @@ function oneEnvironment(scopes: readonly Scope[]): string {
   return environment
 }
 
-function lifetime(scopes: readonly Scope[], ttl: number | undefined): number {
-  const longest = Math.min(longestLife, ...scopes.map((scope) => scope.maxTtl))
+/** Seconds. */
+export function lifetime(
+  scopes: readonly Scope[],
+  ttl: number | undefined,
+  bound: number = longestLife,
+): number {
+  const longest = Math.min(longestLife, bound, ...scopes.map((scope) => scope.maxTtl))
   if (ttl === undefined) return Math.min(usualLife, longest)
   if (!Number.isInteger(ttl) || ttl < 1 || ttl > longest) {
     throw new OauthError(
       'invalid_request',
-      `The ttl has to be a whole number of seconds from 1 to ${longest} for these scopes. Ask for at most ${longest}, and for a new capability when it runs out.`,
+      `The ttl has to be a whole number of seconds from 1 to ${longest} here. Ask for at most ${longest}, and for a new capability when it runs out.`,
     )
   }
   return ttl
@@ -157,30 +144,31 @@ function lifetime(scopes: readonly Scope[], ttl: number | undefined): number {
 
 const RequestedDetails = z.array(RequestedDetail).min(1).max(64)
 
-function narrowed(
+/** What of `held` was asked for: all of it, where nothing was. */
+export function detailsWithin(
   environment: string,
   held: readonly Detail[],
   requested: unknown,
+  held_by: { scopes?: boolean } = {},
 ): readonly Detail[] {
   if (requested === undefined) return held
   const parsed = RequestedDetails.safeParse(requested)
   if (!parsed.success) throw badDetails(whereWrong(parsed.error))
   const elsewhere = parsed.data.find((one) => (one.environment ?? environment) !== environment)
   if (elsewhere !== undefined)
-    throw badDetails(`These scopes are for ${environment} and no other environment`)
-  const details = readDetails(parsed.data)
-  if ('problem' in details) throw badDetails(details.problem)
-  const stray = wider(details, held)
-  if (stray === null) return details
-  throw badDetails(
-    `${stray.connection}:${writePattern(stray.pattern)} is not within what the scopes allow, and details can only narrow`,
-  )
+    throw badDetails(`This is for ${environment} and no other environment`)
+  const unlisted = (connection: string) => detailFor(held, connection)?.operations ?? []
+  const wanted = readDetails(parsed.data, unlisted)
+  if ('problem' in wanted) throw badDetails(wanted.problem)
+  const details = narrowed(wanted, held, held_by)
+  if ('problem' in details) throw badDetails(`${details.problem}, and details can only narrow`)
+  return details
 }
 
 function badDetails(why: string): OauthError {
   return new OauthError(
     'invalid_authorization_details',
-    `${why}. Each entry is {"type":"valetkey","environment":…,"connection":…,"operations":[…]} and nothing else; leave the parameter out for all that the scopes allow.`,
+    `${why}. Each entry is {"type":"valetkey","environment":…,"connection":…,"operations":[…]}, where it matters with "resources", "max_calls" and "max_writes", and nothing else; leave the parameter out for all that there is.`,
   )
 }
 
@@ -191,80 +179,4 @@ function whereWrong(error: z.ZodError): string {
     return `Entry ${String(issue.path[0] ?? 0)} has a field that is not known`
   }
   return `At authorization_details${issue?.path.map((step) => `[${String(step)}]`).join('') ?? ''}: ${issue?.message ?? 'unreadable'}`
-}
-
-async function sign(ctx: Context, claims: Claims): Promise<string> {
-  const { kid, key } = await ctx.signing.current('capability')
-  const token = await new CompactSign(Buffer.from(JSON.stringify(claims)))
-    .setProtectedHeader({ alg: algorithm, typ: tokenType, kid })
-    .sign(key)
-  const most = ctx.config.limits.capabilityBytes
-  if (token.length <= most) return token
-  throw new OauthError(
-    'invalid_scope',
-    `The capability would have ${token.length} bytes, and at most ${most} fit into a header everywhere. Ask for fewer scopes at once, or narrow it with authorization_details.`,
-  )
-}
-
-/** A row of `capabilities`, as JSON. */
-type Row = {
-  jti: string
-  agent: string
-  environment: string
-  scopes: string[]
-  reason: string | null
-  issued_at: string
-  expires_at: string
-}
-
-/** Many mints share one commit, and one parameter: a statement built value by value costs more than the signatures. */
-const rows = perContext((ctx) =>
-  group<Row, null>({
-    maxItems: 256,
-    gatherMs: 1,
-    async flush(items) {
-      await ctx.db.execute(sql`
-        insert into ${capabilities}
-          (jti, agent, environment, scopes, reason, issued_at, expires_at)
-        select jti, agent, environment, scopes, reason, issued_at, expires_at
-        from jsonb_to_recordset(${JSON.stringify(items)}::jsonb) as minted(
-          jti text, agent text, environment text, scopes jsonb, reason text,
-          issued_at timestamptz, expires_at timestamptz
-        )`)
-      return items.map(() => null)
-    },
-  }),
-)
-
-/** Both are durable when it resolves. A row whose audit entry failed names a token that nobody ever saw. */
-async function record(ctx: Context, claims: Claims, request: MintRequest): Promise<void> {
-  const scopes = claims.scope.split(' ')
-  const row = rows(ctx).add({
-    jti: claims.jti,
-    agent: claims.sub,
-    environment: claims.environment,
-    scopes,
-    reason: request.reason ?? null,
-    issued_at: isoTime(claims.iat),
-    expires_at: isoTime(claims.exp),
-  })
-  const entry = ctx.journal.append({
-    kind: 'mint',
-    ...(request.request === undefined ? {} : { request: request.request }),
-    agent: claims.sub,
-    environment: claims.environment,
-    outcome: 'ok',
-    facts: {
-      jti: claims.jti,
-      scopes,
-      expires_at: isoTime(claims.exp),
-      ...(request.details === undefined ? {} : { details: claims.authorization_details }),
-      ...(request.reason === undefined ? {} : { reason: request.reason }),
-    },
-  })
-  await Promise.all([row, entry])
-}
-
-function isoTime(seconds: number): string {
-  return new Date(seconds * 1000).toISOString()
 }

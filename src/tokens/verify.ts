@@ -7,7 +7,7 @@ import { type Context, perContext } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import type { Capability } from '../policy/capability.ts'
 import { freezeOn, frozen } from '../policy/freeze.ts'
-import { allow, deny, type Verdict } from '../policy/verdict.ts'
+import { allow, type Denial, deny, type Verdict } from '../policy/verdict.ts'
 import type { Snapshot } from '../realm/realm.ts'
 import { algorithm, Claims, capabilityOf, longestLife, tokenType } from './claims.ts'
 
@@ -58,7 +58,12 @@ export function standing(
   if (snapshot.revoked.has(capability.jti)) {
     return deny('capability-revoked', 'This capability was revoked.', { hint: newCapability })
   }
-  if (capability.issuedAt < snapshot.notBefore(capability, connection)) {
+  if (capability.parents?.some((jti) => snapshot.revoked.has(jti)) === true) {
+    return deny('capability-revoked', 'A capability that this one grew from was revoked.', {
+      hint: newCapability,
+    })
+  }
+  if ((capability.rootedAt ?? capability.issuedAt) < snapshot.notBefore(capability, connection)) {
     return deny(
       'capability-revoked',
       'This capability was issued before a moment from which on earlier ones are void.',
@@ -69,6 +74,27 @@ export function standing(
   return freeze === null ? allow : frozen(freeze)
 }
 
+/** Whether some connection would still take it. */
+export function stands(ctx: Context, capability: Capability): boolean {
+  return firstRefusal(ctx, capability) === null
+}
+
+/** Throws what refuses it where no connection would take it any more. */
+export function demandStands(ctx: Context, capability: Capability): void {
+  const refused = firstRefusal(ctx, capability)
+  if (refused !== null) throw refusalOf(refused)
+}
+
+function firstRefusal(ctx: Context, capability: Capability): Denial | null {
+  const snapshot = ctx.realm.now()
+  const now = ctx.clock.now()
+  const verdicts = capability.details.map(({ connection }) =>
+    standing(snapshot, capability, connection, now),
+  )
+  const [first] = verdicts
+  return verdicts.every((one) => one.verdict === 'deny') && first?.verdict === 'deny' ? first : null
+}
+
 const newCapability = 'Ask for a new one with POST /oauth/token.'
 const askAHuman = 'Ask a human to add the agent again; do not look for another credential.'
 
@@ -77,7 +103,7 @@ function expired(capability: Capability) {
   return deny('capability-expired', `This capability expired at ${at}.`, { hint: newCapability })
 }
 
-function refusalOf(verdict: ReturnType<typeof expired>): BrokerError {
+function refusalOf(verdict: Denial): BrokerError {
   return new BrokerError(verdict.code, verdict.detail, verdict.facts)
 }
 

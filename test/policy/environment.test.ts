@@ -53,6 +53,7 @@ function operationOf(effect: 'read' | 'write'): Operation {
     missing: [],
     harmless: false,
     reachesOut: null,
+    leadsOn: null,
   }
 }
 

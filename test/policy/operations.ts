@@ -43,6 +43,7 @@ export const operation: fc.Arbitrary<Operation> = fc.record({
   missing: fc.array(word, { maxLength: 1 }),
   harmless: fc.boolean(),
   reachesOut: fc.option(fieldName),
+  leadsOn: fc.option(fieldName),
 })
 
 /** Names with stars put in, in any number and at any place. */

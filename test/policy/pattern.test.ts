@@ -37,13 +37,27 @@ describe('covers', () => {
     ['Query.project', 'Query.projects', false],
   ])('%s against %s: %s', (source, name, expected) => {
     const what = { name, own: ['read' as const], effects: ['read' as const], unknown: false }
-    const rest = { mustName: [], resources: [], missing: [], harmless: false, reachesOut: null }
+    const rest = {
+      mustName: [],
+      resources: [],
+      missing: [],
+      harmless: false,
+      reachesOut: null,
+      leadsOn: null,
+    }
     expect(covers(patternOf(source), { ...what, ...rest })).toBe(expected)
   })
 
   it('ends soon for a glob made to take long', () => {
     const what = { name: `Query.${'a'.repeat(100_000)}b`, own: ['read' as const], unknown: false }
-    const rest = { mustName: [], resources: [], missing: [], harmless: false, reachesOut: null }
+    const rest = {
+      mustName: [],
+      resources: [],
+      missing: [],
+      harmless: false,
+      reachesOut: null,
+      leadsOn: null,
+    }
     const glob = patternOf(`${'*a'.repeat(90)}*c`)
     const effort = effortOf(() =>
       expect(covers(glob, { ...what, ...rest, effects: ['read'] })).toBe(false),

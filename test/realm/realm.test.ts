@@ -120,7 +120,7 @@ describe.each(stores)('on %s', (kind) => {
 
   test('a policy in a format from the future is not served', async () => {
     const store = await freshStore(kind)
-    await store.db.update(policy).set({ reader: 3 })
+    await store.db.update(policy).set({ reader: 4 })
     const watching = watchRealm({ store, log: silent, compile: () => ({}) })
     await expect(watching).rejects.toMatchObject({ code: 'policy-stale' })
   })

@@ -114,7 +114,7 @@ describe.each(stores)('mint on %s', (kind) => {
     ['nothing in it', []],
     ['another type', [detail({ type: 'payment' })]],
     ['an unknown field', [detail({ actions: ['read'] })]],
-    ['a missing field', [{ type: 'valetkey', connection: 'railway' }]],
+    ['a missing field', [{ type: 'valetkey', operations: ['Query.project'] }]],
     ['no operations', [detail({ operations: [] })]],
     ['a value of another type', [detail({ operations: 'Query.project' })]],
     ['another environment', [detail({ environment: 'production' })]],

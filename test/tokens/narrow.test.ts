@@ -77,6 +77,7 @@ const operation = fc.record<Operation>({
   resources: fc.constant([]),
   harmless: fc.constant(false),
   reachesOut: fc.constant(null),
+  leadsOn: fc.constant(null),
   missing: fc.constant([]),
 })
 

@@ -13,7 +13,7 @@ export function freezeCommands(program: Command, cli: Cli): void {
   liftCommand(noun, cli)
 }
 
-const kinds = ['agent', 'environment', 'connection', 'scope'] as const
+const kinds = ['agent', 'environment', 'connection', 'scope', 'capability'] as const
 
 type AddOptions = { [kind in (typeof kinds)[number]]?: string } & { all?: true; reason?: string }
 
@@ -25,6 +25,7 @@ function addCommand(noun: Command, cli: Cli): void {
     .option('--environment <name>', 'in this environment', readName)
     .option('--connection <name>', 'over this connection', readName)
     .option('--scope <name>', 'under this scope', readName)
+    .option('--capability <id>', 'with this capability, and with all that grew from it', readId)
     .option('--all', 'of everybody')
     .option('--reason <text>', 'why; it is shown to the agents that are refused')
     .action(async (options: AddOptions) => {
@@ -51,7 +52,7 @@ function subjectOf(options: AddOptions): string {
   if (subject !== undefined && subjects.length === 1) return subject
   throw usage(
     subject === undefined ? 'Nothing is named to freeze.' : 'A freeze is of one thing.',
-    'Name one of --agent, --environment, --connection, --scope, or give --all.',
+    'Name one of --agent, --environment, --connection, --scope, --capability, or give --all.',
   )
 }
 

@@ -6,7 +6,8 @@ import type { Context } from '../../context.ts'
 import type { Freeze, FreezeSubject } from '../../policy/freeze.ts'
 import { editor, gives, operatorApp, requireRole, takes } from './operator.ts'
 
-const subjectForm = /^(all|(agent|environment|connection|scope):[a-z][a-z0-9-]{0,62})$/
+const subjectForm =
+  /^(all|(agent|environment|connection|scope):[a-z][a-z0-9-]{0,62}|capability:cap_[0-9a-f]{32})$/
 
 export const FreezeAsked = z
   .strictObject({
@@ -14,7 +15,7 @@ export const FreezeAsked = z
       .string()
       .regex(
         subjectForm,
-        'it is agent:NAME, environment:NAME, connection:NAME, scope:NAME, or all',
+        'it is agent:NAME, environment:NAME, connection:NAME, scope:NAME, capability:ID, or all',
       ),
     reason: z
       .string()

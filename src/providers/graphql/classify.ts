@@ -46,6 +46,7 @@ type Walk = {
   resources: Resource[]
   missing: string[]
   reachesOut: string | null
+  leadsOn: string | null
 }
 
 export type Classified = { operations: Judged[]; coordinates: ReadonlySet<string> }
@@ -85,6 +86,7 @@ export function classify(
         resources: [],
         missing: [],
         reachesOut: null,
+        leadsOn: null,
       }
       return judgeRoot(walk, `${root.name}.${field.name}`, field, node)
     })
@@ -127,7 +129,8 @@ function judgeRoot(
   const owned = walk.resources.some(
     ({ role, kind }) => role === 'target' && walk.catalogue.inEnvironment.has(kind),
   )
-  const below = entered(walk.catalogue, getNamedType(field.type), owned ? 'owned' : 'seen')
+  const start = { reached: owned ? ('owned' as const) : ('seen' as const), thing: 0 }
+  const below = entered(walk.catalogue, getNamedType(field.type), start)
   select(walk, below, node.selectionSet)
   return {
     name,
@@ -139,17 +142,27 @@ function judgeRoot(
     missing: walk.missing,
     harmless: rule?.harmless === true && walk.resources.length === 0,
     reachesOut: walk.reachesOut,
+    leadsOn: walk.leadsOn,
   }
 }
 
-/** An object type that may stand at a position of the answer, with how far it is from what the environment owns. */
-type Standing = { type: GraphQLObjectType; reached: Reached }
+/**
+ * An object type that may stand at a position of the answer, with how far it is from what the environment owns. `thing`
+ * counts, up to two, the things that were entered on the way: 0 above the first, 2 for all beyond it.
+ */
+type Standing = { type: GraphQLObjectType; reached: Reached; thing: number }
 
 /** The object types that a field of type `type` can answer with, seen from where the field stands. */
-function entered(catalogue: Catalogue, type: GraphQLNamedType, from: Reached): Standing[] {
+function entered(
+  catalogue: Catalogue,
+  type: GraphQLNamedType,
+  from: Omit<Standing, 'type'>,
+): Standing[] {
   return objectTypes(catalogue.schema, type).map((one) => ({
     type: one,
-    reached: enter(catalogue, one.name, from),
+    reached: enter(catalogue, one.name, from.reached),
+    thing:
+      catalogue.types.get(one.name)?.reach === 'value' ? from.thing : Math.min(2, from.thing + 1),
   }))
 }
 
@@ -178,7 +191,11 @@ function select(
 
 /** Each once, or interfaces within interfaces would multiply. */
 function distinct(standings: readonly Standing[]): Standing[] {
-  return [...new Map(standings.map((one) => [`${one.type.name} ${one.reached}`, one])).values()]
+  return [
+    ...new Map(
+      standings.map((one) => [`${one.type.name} ${one.reached} ${one.thing}`, one]),
+    ).values(),
+  ]
 }
 
 /** Those to which a fragment applies. One that can apply to none is judged all the same, as if it led out. */
@@ -191,7 +208,9 @@ function narrowed(
   if (type === undefined) return standings
   const types = objectTypes(walk.catalogue.schema, type)
   const fitting = standings.filter((standing) => types.includes(standing.type))
-  return fitting.length > 0 ? fitting : types.map((one) => ({ type: one, reached: 'out' }))
+  return fitting.length > 0
+    ? fitting
+    : types.map((one) => ({ type: one, reached: 'out', thing: 2 }))
 }
 
 function objectTypes(schema: GraphQLSchema, type: GraphQLNamedType): readonly GraphQLObjectType[] {
@@ -200,30 +219,36 @@ function objectTypes(schema: GraphQLSchema, type: GraphQLNamedType): readonly Gr
 }
 
 /** Notes a field, and says where its selection stands. */
-function visit(walk: Walk, { type, reached }: Standing, node: FieldNode): Standing[] {
+function visit(walk: Walk, { type, reached, thing }: Standing, node: FieldNode): Standing[] {
   const name = node.name.value
   const coordinate = `${type.name}.${name}`
   const field = type.getFields()[name]
   if (field === undefined) throw unknownField(coordinate)
   walk.coordinates.add(coordinate)
-  noteField(walk, type.name, name, reached)
+  noteField(walk, type.name, name, { reached, thing })
   const given = readArguments(walk, coordinate, field, node)
   if (given.unknown) walk.mustName.set(coordinate, 'unknown')
   for (const effect of given.effects) walk.effects.add(effect)
   const strays = fieldRule(walk.catalogue, coordinate)?.elsewhere === true
-  return entered(walk.catalogue, getNamedType(field.type), strays ? 'out' : reached)
+  const from = { reached: strays ? ('out' as const) : reached, thing }
+  return entered(walk.catalogue, getNamedType(field.type), from)
 }
 
-function noteField(walk: Walk, type: string, name: string, reached: Reached): void {
+function noteField(
+  walk: Walk,
+  type: string,
+  name: string,
+  { reached, thing }: Omit<Standing, 'type'>,
+): void {
   const coordinate = `${type}.${name}`
   const knowledge = walk.catalogue.types.get(type)
   if (knowledge === undefined || !knowledge.fields.has(name))
     walk.mustName.set(coordinate, 'unknown')
   noteEffects(walk, coordinate)
   const strange = knowledge === undefined || knowledge.reach !== 'value'
-  if (reached === 'out' && strange && knowledge?.harmless.has(name) !== true) {
-    walk.reachesOut ??= coordinate
-  }
+  if (!strange || knowledge?.harmless.has(name) === true) return
+  if (reached === 'out') walk.reachesOut ??= coordinate
+  if (thing === 2) walk.leadsOn ??= coordinate
 }
 
 function noteEffects(walk: Walk, coordinate: string): void {

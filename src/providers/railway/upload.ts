@@ -48,6 +48,7 @@ export function readUpload(call: Call): Reading {
     missing: service === null ? ['serviceId'] : [],
     harmless: false,
     reachesOut: null,
+    leadsOn: null,
   }
   return {
     kind: 'call',

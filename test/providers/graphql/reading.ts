@@ -58,6 +58,7 @@ export function comparable(operations: readonly Operation[]): unknown[] {
       missing: [...one.missing].sort(),
       // It names the first field that leads out; which one is first is for the document to say.
       reachesOut: one.reachesOut !== null,
+      leadsOn: one.leadsOn !== null,
     }))
     .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
 }

@@ -1,0 +1,35 @@
+/** Who asks at a token endpoint: an agent that proves it, or somebody who only presents a token. Never tells which part was wrong. */
+import type { Context } from '../context.ts'
+import { BrokerError } from '../errors.ts'
+import { authenticateAgent } from '../identity/agents.ts'
+import type { AgentPolicy } from '../realm/realm.ts'
+import { clientCredentials } from './client-credentials.ts'
+import type { Form } from './form.ts'
+
+/** What a request brings beside its form. */
+export type Asking = { authorization: string | null; address: string; request: string }
+
+export async function authenticated(
+  ctx: Context,
+  form: Form,
+  { authorization, address, request }: Asking,
+): Promise<AgentPolicy> {
+  const credentials = clientCredentials(authorization, form)
+  try {
+    return await authenticateAgent(ctx, { ...credentials, address })
+  } catch (error) {
+    // The client's id is not logged: people paste the secret into that field.
+    if (error instanceof BrokerError) {
+      ctx.log.warn({ address, code: error.code, request }, 'a client was refused')
+    }
+    throw error
+  }
+}
+
+/** The name of whoever says so: proven where there is a proof, claimed where there is only an id, null where there is neither. */
+export async function presenting(ctx: Context, form: Form, asking: Asking): Promise<string | null> {
+  const proves =
+    asking.authorization !== null || form.has('client_secret') || form.has('client_assertion')
+  if (proves) return (await authenticated(ctx, form, asking)).name
+  return form.get('client_id') ?? null
+}
