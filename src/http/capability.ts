@@ -3,8 +3,11 @@ import { Hono } from 'hono'
 import type { Context } from '../context.ts'
 import { presentedCapability } from '../exchange/call.ts'
 import { standingScopes } from '../exchange/judge.ts'
-import { type Pattern, writePattern } from '../policy/pattern.ts'
+import type { Detail } from '../policy/capability.ts'
+import type { Step } from '../policy/operation.ts'
+import { writePattern } from '../policy/pattern.ts'
 import { demand } from '../policy/verdict.ts'
+import { budgetOf, leftOf } from '../tokens/budgets.ts'
 import { standing, verifyCapability } from '../tokens/verify.ts'
 import { rawHeaders } from './raw-headers.ts'
 
@@ -12,35 +15,64 @@ export function capabilityInfoRoutes(ctx: Context) {
   return new Hono().get('/v1/capability', async (c) => {
     const capability = await verifyCapability(ctx, presentedCapability({ headers: rawHeaders(c) }))
     const policy = ctx.realm.now()
-    const connections = capability.details.map(({ connection, operations }) => {
-      demand(standing(policy, capability, connection, ctx.clock.now()))
-      return {
-        connection,
-        url: `${ctx.publicUrl}/x/${connection}`,
-        operations: operations.map(writePattern),
-      }
-    })
+    const details = await Promise.all(
+      capability.details.map(async (detail) => {
+        demand(standing(policy, capability, detail.connection, ctx.clock.now()))
+        const counted = budgetOf(capability, detail.connection, false) !== null
+        return {
+          ...detail,
+          left: counted ? await leftOf(ctx.db, capability, detail.connection) : null,
+        }
+      }),
+    )
     const scopes = standingScopes(policy, capability)
+    const { actors = [], parents = [] } = capability
     const left = Math.max(0, capability.expiresAt - Math.floor(ctx.clock.now() / 1000))
+    const who = actors.length === 0 ? capability.agent : `${actors[0]}, for ${capability.agent},`
     c.header('Cache-Control', 'no-store')
     return c.json({
       agent: capability.agent,
+      ...(actors.length === 0 ? {} : { actors }),
+      ...(parents.length === 0 ? {} : { parents }),
       environment: capability.environment,
       protected: policy.environments.get(capability.environment)?.protected ?? true,
       scopes: scopes.map(({ name }) => name),
-      connections,
+      connections: details.map(({ connection, operations, resources, left }) => ({
+        connection,
+        url: `${ctx.publicUrl}/x/${connection}`,
+        operations: operations.map(writePattern),
+        ...(resources === undefined ? {} : { resources: resources.map(spelled) }),
+        ...(left === null ? {} : { calls_left: left.calls, writes_left: left.writes }),
+      })),
       expires_at: new Date(capability.expiresAt * 1000).toISOString(),
       words: [
-        `You are ${capability.agent} and act in ${capability.environment} only, for another ${left} s.`,
-        ...capability.details.map(({ connection, operations }) => inWords(connection, operations)),
+        `You are ${who} and act in ${capability.environment} only, for another ${left} s.`,
+        ...details.flatMap(inWords),
         'Ids are looked up where they live: what lies outside the environment, or cannot be found, is refused.',
         'Patterns cover reads and writes. What destroys, reveals or executes has to be named exactly, and waits for a human.',
+        'For a sub-agent, exchange this for less of it with POST /oauth/token (token-exchange).',
         'If you need more, ask a human; do not look for another credential.',
       ],
     })
   })
 }
 
-function inWords(connection: string, operations: readonly Pattern[]): string {
-  return `On ${connection} you may call: ${operations.map(writePattern).join(', ')}.`
+type Counted = Detail & { left: { calls: number | null; writes: number | null } | null }
+
+function inWords({ connection, operations, resources, left }: Counted): string[] {
+  const only =
+    resources === undefined ? '' : `, and only for ${resources.map(spelled).join(' and ')}`
+  const counts = [count(left?.calls, 'calls'), count(left?.writes, 'writes')].filter(Boolean)
+  return [
+    `On ${connection} you may call: ${operations.map(writePattern).join(', ')}${only}.`,
+    ...(counts.length === 0 ? [] : [`On ${connection} there are ${counts.join(' and ')} left.`]),
+  ]
+}
+
+function count(left: number | null | undefined, what: string): string {
+  return left == null ? '' : `${left} ${what}`
+}
+
+function spelled({ kind, id }: Step): string {
+  return `${kind} ${id}`
 }

@@ -1,4 +1,4 @@
-/** Revokes single capabilities, on every replica, and tells which were minted. Never handles a token itself. */
+/** Revokes single capabilities, and with them what grew from them, on every replica, and tells which were minted. Never handles a token itself. */
 import { and, desc, eq, gt, sql } from 'drizzle-orm'
 import type { Entry } from '../audit/journal.ts'
 import type { Context } from '../context.ts'

@@ -1,12 +1,9 @@
 /** One approval, tried by many at once on two replicas of one PostgreSQL, is executed once. */
 import { expect, test } from 'vitest'
-import { startBroker } from '../../src/broker.ts'
 import { ids } from '../../src/demo/railway/world.ts'
-import { openPostgres } from '../../src/store/postgres.ts'
-import { type Answer, expectOk, front, send } from '../support/broker.ts'
-import { closeLater } from '../support/closing.ts'
+import { type Answer, expectOk, send } from '../support/broker.ts'
 import { passkey } from '../support/passkey.ts'
-import { freshDatabase } from '../support/stores.ts'
+import { twins } from '../support/twins.ts'
 
 const rounds = 40
 const atOnce = 20
@@ -14,11 +11,7 @@ const query =
   'mutation($i: CustomDomainCreateInput!) { customDomainCreate(input: $i) { id domain } }'
 
 test(`${rounds} rounds of ${atOnce} tries at once over two replicas execute one each`, async () => {
-  const url = await freshDatabase()
-  const [first, second] = await Promise.all([openPostgres(url), openPostgres(url)])
-  closeLater(() => first.close())
-  closeLater(() => second.close())
-  const one = await front('postgres', { store: first })
+  const { one, two } = await twins()
   expectOk(
     await one.admin('PUT', '/admin/scopes/risky', {
       environment: 'staging',
@@ -28,15 +21,6 @@ test(`${rounds} rounds of ${atOnce} tries at once over two replicas execute one 
   )
   expectOk(await one.admin('PUT', '/admin/agents/cursor/grants/risky'))
   const key = await passkey(one)
-  const { config, log } = one.broker.ctx
-  // The same installation: issuer and console are named alike.
-  const shared = {
-    ...config,
-    publicUrl: one.broker.ctx.publicUrl,
-    consoleUrl: one.broker.ctx.consoleUrl,
-  }
-  const two = await startBroker(shared, log, async () => ({ ...second, close: async () => {} }))
-  closeLater(() => two.stop())
   const capability = await one.capability({ scope: 'risky' })
   const other = (i: unknown, id: string): Promise<Answer> =>
     send(`${two.agentUrl}/x/railway/graphql/v2`, {

@@ -11,6 +11,11 @@ const CapabilityShown = z
     environment: z.string(),
     scopes: z.array(z.string()),
     reason: z.string().nullable(),
+    parent: z.string().nullable().describe('The capability that it grew from.'),
+    actor: z
+      .string()
+      .nullable()
+      .describe('The sub-agent that it was made for, as its maker named it.'),
     issued_at: z.iso.datetime(),
     expires_at: z.iso.datetime(),
     revoked: z.boolean(),
@@ -41,7 +46,7 @@ const revoke = createRoute({
   method: 'delete',
   path: '/admin/capabilities/{jti}',
   request: { params: z.object({ jti: z.string() }) },
-  responses: { 204: { description: 'Revoked, on every replica' } },
+  responses: { 204: { description: 'Revoked with all that grew from it, on every replica' } },
 })
 
 export function capabilityRoutes(ctx: Context) {
@@ -67,6 +72,8 @@ function shown(row: MintedCapability): z.infer<typeof CapabilityShown> {
     environment: row.environment,
     scopes: row.scopes,
     reason: row.reason,
+    parent: row.parent,
+    actor: row.actor,
     issued_at: row.issuedAt.toISOString(),
     expires_at: row.expiresAt.toISOString(),
     revoked: row.revoked,
