@@ -19,7 +19,7 @@ export const OperatorName = Name.refine(
 
 /** A random identifier with a prefix that says what it names, 122 bits, sortable by nothing on purpose. */
 export function newId(
-  prefix: 'cap' | 'ses' | 'sec' | 'bnd' | 'frz' | 'apr' | 'chg' | 'rec',
+  prefix: 'cap' | 'ses' | 'sec' | 'bnd' | 'frz' | 'apr' | 'chg' | 'rec' | 'key' | 'lse',
 ): string {
   return `${prefix}_${randomUUID().replaceAll('-', '')}`
 }

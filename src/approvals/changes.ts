@@ -9,9 +9,17 @@ import { canonical } from '../audit/canonical.ts'
 import { digestOfChange, type Proof } from '../audit/proof.ts'
 import type { Context } from '../context.ts'
 import { BrokerError, ChangeWaits } from '../errors.ts'
-import { addAgent, grantScope, removeAgent, revokeGrant, rotateSecret } from '../identity/agents.ts'
+import {
+  addAgent,
+  type Credential,
+  grantScope,
+  removeAgent,
+  revokeGrant,
+  rotateCredential,
+} from '../identity/agents.ts'
 import { invite, type Operator, type Role, removeOperator } from '../identity/operators.ts'
 import { type Assertion, assertedBy, assertionOptions } from '../identity/passkeys.ts'
+import { addTrust, removeTrust, type TrustSetting } from '../identity/trusts.ts'
 import { newId } from '../ids.ts'
 import { connectionInWords, type Diff } from '../policy/authority.ts'
 import type { Environment } from '../policy/environment.ts'
@@ -63,8 +71,8 @@ const inDatabase = {
   'agent.add': (
     ctx: Context,
     by: Editor,
-    { hash, ...p }: { name: string; scopes: readonly string[]; hash: string },
-  ) => addAgent(ctx, by, { ...p, made: { secret: unshown, hash } }),
+    p: { name: string; scopes: readonly string[]; credential: Credential | null },
+  ) => addAgent(ctx, by, p),
   'agent.remove': (ctx: Context, by: Editor, p: Named) => removeAgent(ctx, by, p.name),
   'agent.grant': (ctx: Context, by: Editor, p: { name: string; scope: string }) =>
     grantScope(ctx, by, p.name, p.scope),
@@ -73,8 +81,10 @@ const inDatabase = {
   'agent.rotate': (
     ctx: Context,
     by: Editor,
-    { name, hash, overlapSeconds }: { name: string; hash: string; overlapSeconds: number },
-  ) => rotateSecret(ctx, by, name, { overlapSeconds, made: { secret: unshown, hash } }),
+    { name, ...p }: { name: string; credential: Credential; overlapSeconds: number },
+  ) => rotateCredential(ctx, by, name, p),
+  'trust.add': (ctx: Context, by: Editor, p: TrustSetting) => addTrust(ctx, by, p),
+  'trust.remove': (ctx: Context, by: Editor, p: Named) => removeTrust(ctx, by, p.name),
   'operator.invite': (
     ctx: Context,
     by: Editor,

@@ -49,6 +49,7 @@ export async function readSecret(
   at: Asking,
   what: string,
   file: string | undefined,
+  option = '--secret-file FILE',
 ): Promise<string> {
   const text =
     file !== undefined
@@ -60,7 +61,7 @@ export async function readSecret(
   if (value === '')
     throw usage(
       `No ${lower(what)} was given.`,
-      'Give it on stdin, at the prompt, or in a file with --secret-file FILE.',
+      `Give it on stdin, at the prompt, or in a file with ${option}.`,
     )
   if (/[\r\n]/.test(value)) throw usage(`The ${lower(what)} has more than one line.`)
   return value

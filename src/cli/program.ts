@@ -20,6 +20,7 @@ import { serveCommands } from './commands/serve.ts'
 import { sessionCommands } from './commands/session.ts'
 import { statusCommand } from './commands/status.ts'
 import { tokenCommand } from './commands/token.ts'
+import { trustCommands } from './commands/trust.ts'
 import { example } from './example.ts'
 
 export function program(cli: Cli): Command {
@@ -47,6 +48,7 @@ export function program(cli: Cli): Command {
     environmentCommands,
     scopeCommands,
     agentCommands,
+    trustCommands,
     tokenCommand,
     explainCommand,
     capabilityCommands,

@@ -73,7 +73,7 @@ export function editsFor(plan: {
       : [
           {
             action: 'agent.add' as const,
-            params: { name: agent.name, scopes: names, hash: agent.hash },
+            params: { name: agent.name, scopes: names, credential: { hash: agent.hash } },
           },
         ]),
   ]

@@ -42,7 +42,19 @@ export type Dial = {
   request(
     request: Outgoing & { maxBytes: number },
   ): Promise<Omit<Answered, 'body' | 'drop'> & { body: Buffer }>
+  /** The same to a whole address that is nobody's connection, with nothing on it but what is given. */
+  direct(request: Direct): Promise<{ status: number; headers: Answered['headers']; body: Buffer }>
   close(): Promise<void>
+}
+
+export type Direct = {
+  url: string
+  allowPrivate: boolean
+  method: 'GET' | 'POST' | 'DELETE'
+  headers: readonly (readonly [string, string])[]
+  body: Uint8Array | null
+  maxBytes: number
+  timeoutMs: number
 }
 
 /** A destination with its pool of connections and the path that its own begins with. */
@@ -88,14 +100,18 @@ export function createDial(): Dial {
     return way
   }
 
-  const send: Dial['send'] = async (request) => {
-    const { connection, signal } = request
-    const { pool, prefix } = wayTo(connection)
+  const dispatch = async (
+    { pool, prefix }: Way,
+    request: Pick<Outgoing, 'method' | 'body' | 'timeoutMs' | 'signal'> & { path: string },
+    headers: string[],
+    wholeBytes: number,
+  ): Promise<Answered> => {
+    const { signal } = request
     const leave = () =>
       answering.cut(
         signal?.reason instanceof BrokerError ? signal.reason : new Error('the caller has gone'),
       )
-    const answering = receive(request.wholeBytes, () => {
+    const answering = receive(wholeBytes, () => {
       clearTimeout(deadline)
       signal?.removeEventListener('abort', leave)
     })
@@ -105,19 +121,21 @@ export function createDial(): Dial {
     )
     signal?.addEventListener('abort', leave)
     if (signal?.aborted === true) leave()
+    pool.dispatch(
+      { method: request.method, path: prefix + request.path, headers, body: request.body },
+      answering.handler,
+    )
+    const answered = await answering.answered
+    await together()
+    return answered
+  }
+
+  const send: Dial['send'] = async (request) => {
+    const { connection, path, query } = request
+    const way = wayTo(connection)
+    const whole = { ...request, path: `${path}${query === '' ? '' : `?${query}`}` }
     try {
-      pool.dispatch(
-        {
-          method: request.method,
-          path: `${prefix}${request.path}${request.query === '' ? '' : `?${request.query}`}`,
-          headers: headersOf(request),
-          body: request.body,
-        },
-        answering.handler,
-      )
-      const answered = await answering.answered
-      await together()
-      return answered
+      return await dispatch(way, whole, headersOf(request), request.wholeBytes)
     } catch (cause) {
       throw broken(connection.name, cause)
     }
@@ -134,25 +152,39 @@ export function createDial(): Dial {
         new Error(`the answer is larger than ${request.maxBytes} bytes`),
       )
     },
+    async direct({ url, allowPrivate, maxBytes, ...request }) {
+      const { host, origin, pathname, search } = new URL(url)
+      try {
+        const way = wayTo({
+          name: host,
+          provider: '',
+          baseUrl: origin,
+          placement: '',
+          allowPrivate,
+        })
+        const headers = [...request.headers.flat(), ...ours]
+        const path = pathname + search
+        const { body, drop, ...rest } = await dispatch(way, { ...request, path }, headers, maxBytes)
+        if (body instanceof Uint8Array) return { ...rest, body }
+        drop()
+        throw new Error(`the answer is larger than ${maxBytes} bytes`)
+      } catch (cause) {
+        throw broken(host, cause)
+      }
+    },
     async close() {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()))
     },
   }
 }
 
+const ours = ['accept-encoding', 'identity', 'user-agent', 'valetkey']
+
 /** A flat list: an object with two spellings of one name would send both. */
 function headersOf({ connection, headers, credential }: Outgoing): string[] {
   const placement = providerNamed(connection.provider)?.placements[connection.placement]
   if (placement === undefined) throw new Error(`no placement ${connection.placement}`)
-  return [
-    ...headers.flat(),
-    'accept-encoding',
-    'identity',
-    'user-agent',
-    'valetkey',
-    placement.header,
-    placement.prefix + credential.reveal(),
-  ]
+  return [...headers.flat(), ...ours, placement.header, placement.prefix + credential.reveal()]
 }
 
 /** A cause may quote headers, so only its kind is told; the error itself goes to the log as `cause`. */

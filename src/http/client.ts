@@ -2,8 +2,9 @@
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import { authenticateAgent } from '../identity/agents.ts'
+import { authenticateByAssertion } from '../identity/assertions.ts'
 import type { AgentPolicy } from '../realm/realm.ts'
-import { clientCredentials } from './client-credentials.ts'
+import { clientProof } from './client-proof.ts'
 import type { Form } from './form.ts'
 
 /** What a request brings beside its form. */
@@ -14,9 +15,11 @@ export async function authenticated(
   form: Form,
   { authorization, address, request }: Asking,
 ): Promise<AgentPolicy> {
-  const credentials = clientCredentials(authorization, form)
+  const proof = clientProof(authorization, form)
   try {
-    return await authenticateAgent(ctx, { ...credentials, address })
+    return 'assertion' in proof
+      ? await authenticateByAssertion(ctx, proof)
+      : await authenticateAgent(ctx, { ...proof, address })
   } catch (error) {
     // The client's id is not logged: people paste the secret into that field.
     if (error instanceof BrokerError) {

@@ -2,6 +2,7 @@
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import { demandLeft } from '../exchange/limits.ts'
+import { authenticateJob, type Job, JobRefused } from '../identity/job-tokens.ts'
 import { Name } from '../ids.ts'
 import type { Capability } from '../policy/capability.ts'
 import { readJson } from '../providers/json.ts'
@@ -15,6 +16,8 @@ import type { Form } from './form.ts'
 
 const exchanging = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token'
+const idToken = 'urn:ietf:params:oauth:token-type:id_token'
+const jwtToken = 'urn:ietf:params:oauth:token-type:jwt'
 export const grantTypes = ['client_credentials', exchanging]
 
 const longestReason = 500
@@ -52,7 +55,6 @@ async function byCredentials(ctx: Context, form: Form, asking: Asking): Promise<
 
 /** RFC 8693. A client need not prove who it is beside what it presents; if it does, it has to be who that says. */
 async function byExchange(ctx: Context, form: Form, asking: Asking): Promise<Minted> {
-  const agent = await presenting(ctx, form, asking)
   const subject = form.get('subject_token')
   const type = form.get('subject_token_type')
   if (subject === undefined || type === undefined) {
@@ -71,9 +73,14 @@ async function byExchange(ctx: Context, form: Form, asking: Asking): Promise<Min
       'No actor_token is taken here: name the sub-agent in the parameter actor.',
     )
   }
+  if (type === idToken || type === jwtToken) return byJob(ctx, form, asking, subject)
   if (type !== accessToken) {
-    throw new OauthError('invalid_request', `The subject_token_type here is ${accessToken}.`)
+    throw new OauthError(
+      'invalid_request',
+      `The subject_token_type here is ${accessToken} for a capability, or ${idToken} for a CI job.`,
+    )
   }
+  const agent = await presenting(ctx, form, asking)
   const parent = await presentedParent(ctx, subject)
   if (agent !== null && agent !== parent.agent) {
     throw new OauthError('invalid_grant', 'This capability is of another agent than the client.')
@@ -85,6 +92,32 @@ async function byExchange(ctx: Context, form: Form, asking: Asking): Promise<Min
     ...wantedIn(form),
     ...optional('actor', actorIn(form)),
   })
+}
+
+/** A CI job's ID token. What it gets lives no longer than what the token says of the job. */
+async function byJob(ctx: Context, form: Form, asking: Asking, token: string): Promise<Minted> {
+  if (asking.authorization !== null || form.has('client_secret') || form.has('client_assertion')) {
+    throw new OauthError('invalid_request', 'A job has no credential beside its ID token.')
+  }
+  const { agent, expiresAt, facts } = await provenJob(ctx, token, form.get('client_id'), asking)
+  demandLeft(ctx, agent.name, 'tokens', ctx.config.limits.mintsPerMinute)
+  const longest = Math.max(1, expiresAt - Math.ceil(ctx.clock.now() / 1000))
+  return mint(ctx, { agent, request: asking.request, longest, facts, ...wantedIn(form) })
+}
+
+async function provenJob(
+  ctx: Context,
+  token: string,
+  named: string | undefined,
+  { address, request }: Asking,
+): Promise<Job> {
+  try {
+    return await authenticateJob(ctx, token, named)
+  } catch (error) {
+    if (!(error instanceof JobRefused)) throw error
+    ctx.log.warn({ address, request, why: error.message }, 'a job was refused')
+    throw new OauthError('invalid_grant', error.message)
+  }
 }
 
 async function presentedParent(ctx: Context, token: string): Promise<Capability> {

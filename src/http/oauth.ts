@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import { demandLeft } from '../exchange/limits.ts'
+import { assertionAlgorithms } from '../identity/assertions.ts'
 import { newRequestId } from '../ids.ts'
 import type { Capability } from '../policy/capability.ts'
 import { writeDetails, writeLineage } from '../tokens/claims.ts'
@@ -17,7 +18,7 @@ import { requestIdHeader } from './problem.ts'
 
 /** Several times what the largest capability could ask for. */
 const maxBody = 32_768
-const methods = ['client_secret_basic', 'client_secret_post']
+const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
 
 type OauthEnv = { Variables: { requestId: string } }
 
@@ -101,9 +102,12 @@ function metadata(publicUrl: string) {
     jwks_uri: `${publicUrl}/.well-known/jwks.json`,
     response_types_supported: [],
     grant_types_supported: grantTypes,
-    token_endpoint_auth_methods_supported: methods,
-    revocation_endpoint_auth_methods_supported: methods,
+    token_endpoint_auth_methods_supported: [...methods, 'none'],
+    token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    revocation_endpoint_auth_methods_supported: [...methods, 'none'],
+    revocation_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
     introspection_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
     authorization_details_types_supported: ['valetkey'],
   }
 }

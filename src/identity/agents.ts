@@ -1,6 +1,7 @@
 /** Agents: who they are, how they prove it, and what they are granted. A secret is shown once and kept as argon2id only. */
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
-import { and, asc, desc, eq, gt, inArray, isNull, or } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, isNull, or } from 'drizzle-orm'
+import { calculateJwkThumbprint } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { type Context, perContext } from '../context.ts'
 import { BrokerError } from '../errors.ts'
@@ -10,7 +11,7 @@ import type { AgentPolicy } from '../realm/realm.ts'
 import { raiseWatermark } from '../realm/watermark.ts'
 import { type Secret, secret } from '../seal/secret.ts'
 import type { Db, Tx } from '../store/open.ts'
-import { agentSecrets, agents, grants, scopes } from '../store/schema.ts'
+import { agentKeys, agentSecrets, agents, grants, scopes, trusts } from '../store/schema.ts'
 import { fitsAny, hashSecret } from './argon2.ts'
 import { countTries } from './tries.ts'
 
@@ -23,6 +24,8 @@ export type AgentShown = {
   scopes: string[]
   createdAt: Date
   secrets: { createdAt: Date; expiresAt: Date | null }[]
+  /** `key` is the thumbprint of one that is registered, or the address where they are published. */
+  keys: { key: string; createdAt: Date; expiresAt: Date | null }[]
 }
 
 export async function listAgents(ctx: Pick<Context, 'db' | 'clock'>): Promise<AgentShown[]> {
@@ -35,14 +38,29 @@ export async function listAgents(ctx: Pick<Context, 'db' | 'clock'>): Promise<Ag
     await ctx.db.select().from(agentSecrets).orderBy(desc(agentSecrets.createdAt)),
     (row) => row.agent,
   )
-  return rows.map((row) => ({
-    name: row.name,
-    scopes: (granted.get(row.name) ?? []).map((grant) => grant.scope),
-    createdAt: row.createdAt,
-    secrets: (secrets.get(row.name) ?? [])
-      .filter((one) => one.expiresAt === null || one.expiresAt.getTime() > ctx.clock.now())
-      .map(({ createdAt, expiresAt }) => ({ createdAt, expiresAt })),
-  }))
+  const keys = Map.groupBy(
+    await ctx.db.select().from(agentKeys).orderBy(desc(agentKeys.createdAt)),
+    (row) => row.agent,
+  )
+  const alive = ({ expiresAt }: { expiresAt: Date | null }) =>
+    expiresAt === null || expiresAt.getTime() > ctx.clock.now()
+  return Promise.all(
+    rows.map(async (row) => ({
+      name: row.name,
+      scopes: (granted.get(row.name) ?? []).map((grant) => grant.scope),
+      createdAt: row.createdAt,
+      secrets: (secrets.get(row.name) ?? [])
+        .filter(alive)
+        .map(({ createdAt, expiresAt }) => ({ createdAt, expiresAt })),
+      keys: await Promise.all(
+        (keys.get(row.name) ?? []).filter(alive).map(async (one) => ({
+          key: one.jwk === null ? (one.jwksUrl ?? '') : await calculateJwkThumbprint(one.jwk),
+          createdAt: one.createdAt,
+          expiresAt: one.expiresAt,
+        })),
+      ),
+    })),
+  )
 }
 
 export async function showAgent(
@@ -63,30 +81,58 @@ export async function newAgentSecret(): Promise<Made> {
   return { secret: secret(value), hash: await hashSecret(value) }
 }
 
+/** What an agent proves itself with: a secret by its hash, a key that it holds the other half of, or keys that it publishes. */
+export type Credential =
+  | { hash: string }
+  | { jwk: Record<string, string> }
+  | { jwksUrl: string; allowPrivate: boolean }
+
+/** Adds it with a credential that was made before, or with none: then its jobs prove themselves by a trust. */
 export async function addAgent(
   ctx: Context,
   by: Editor,
-  agent: { name: string; scopes: readonly string[]; made?: Made },
-): Promise<{ name: string; secret: Secret }> {
-  const { name } = agent
+  agent: { name: string; scopes: readonly string[]; credential: Credential | null },
+): Promise<void> {
+  const { name, credential } = agent
   const granted = [...new Set(agent.scopes)].toSorted()
-  const made = agent.made ?? (await newAgentSecret())
-  const { hash } = made
   const now = new Date(ctx.clock.now())
   await edit(ctx, changeBy(by, 'agent.add', { scopes: granted }, { agent: name }), async (tx) => {
-    const added = await tx
-      .insert(agents)
-      .values({ name, createdAt: now })
-      .onConflictDoNothing()
-      .returning()
-    if (added.length === 0) throw new BrokerError('conflict', `There already is an agent ${name}.`)
-    await demandScopes(tx, granted)
-    await tx.insert(agentSecrets).values({ id: newId('sec'), agent: name, hash, createdAt: now })
-    if (granted.length > 0) {
-      await tx.insert(grants).values(granted.map((scope) => ({ agent: name, scope })))
-    }
+    await insertAgent(tx, { name, scopes: granted, now })
+    if (credential !== null) await insertCredential(tx, name, credential, now)
   })
-  return { name, secret: made.secret }
+}
+
+/** An agent with its grants, that cannot prove who it is yet. */
+export async function insertAgent(
+  tx: Tx,
+  { name, scopes, now }: { name: string; scopes: readonly string[]; now: Date },
+): Promise<void> {
+  const added = await tx
+    .insert(agents)
+    .values({ name, createdAt: now })
+    .onConflictDoNothing()
+    .returning()
+  if (added.length === 0) throw new BrokerError('conflict', `There already is an agent ${name}.`)
+  await demandScopes(tx, scopes)
+  if (scopes.length > 0) {
+    await tx.insert(grants).values(scopes.map((scope) => ({ agent: name, scope })))
+  }
+}
+
+async function insertCredential(
+  tx: Tx,
+  agent: string,
+  credential: Credential,
+  createdAt: Date,
+): Promise<void> {
+  if ('hash' in credential) {
+    await tx.insert(agentSecrets).values({ id: newId('sec'), agent, createdAt, ...credential })
+  } else {
+    const usual = { jwk: null, jwksUrl: null, allowPrivate: false }
+    await tx
+      .insert(agentKeys)
+      .values({ id: newId('key'), agent, createdAt, ...usual, ...credential })
+  }
 }
 
 export async function grantScope(
@@ -123,48 +169,47 @@ export async function revokeGrant(
 }
 
 /**
- * The earlier secret works for `overlapSeconds` more, so that a running agent can be given the new one in between;
- * unless told so it works no longer, since it may be known to others.
+ * The earlier credential works for `overlapSeconds` more, so that a running agent can be given the new one in between;
+ * unless told so it works no longer, since it may be known to others. What it is of makes no difference.
  */
-export async function rotateSecret(
+export async function rotateCredential(
   ctx: Context,
   by: Editor,
   name: string,
-  options: { overlapSeconds?: number; made?: Made } = {},
-): Promise<Secret> {
-  const overlapSeconds = options.overlapSeconds ?? 0
-  const made = options.made ?? (await newAgentSecret())
-  const { hash } = made
+  { credential, overlapSeconds = 0 }: { credential: Credential; overlapSeconds?: number },
+): Promise<void> {
   const now = ctx.clock.now()
   await edit(
     ctx,
     changeBy(by, 'agent.rotate', { overlap_seconds: overlapSeconds }, { agent: name }),
     async (tx) => {
       await demandAgent(tx, name)
-      await retireSecrets(tx, name, now, overlapSeconds)
-      await tx
-        .insert(agentSecrets)
-        .values({ id: newId('sec'), agent: name, hash, createdAt: new Date(now) })
+      await demandNoTrust(tx, name)
+      await retireCredentials(tx, name, now, overlapSeconds)
+      await insertCredential(tx, name, credential, new Date(now))
     },
   )
-  return made.secret
 }
 
 /** Keeps only the newest of the earlier ones, and not past the overlap. */
-async function retireSecrets(tx: Tx, agent: string, now: number, overlapSeconds: number) {
+async function retireCredentials(tx: Tx, agent: string, now: number, overlapSeconds: number) {
   const until = now + overlapSeconds * 1000
-  const [newest, ...older] = await tx
-    .select()
-    .from(agentSecrets)
-    .where(eq(agentSecrets.agent, agent))
-    .orderBy(desc(agentSecrets.createdAt), desc(agentSecrets.id))
-  const keeps = newest !== undefined && overlapSeconds > 0 ? [newest] : []
-  const gone = [newest, ...older].filter((row) => row !== undefined && !keeps.includes(row))
-  const ids = gone.flatMap((row) => (row === undefined ? [] : [row.id]))
-  if (ids.length > 0) await tx.delete(agentSecrets).where(inArray(agentSecrets.id, ids))
-  for (const row of keeps) {
-    const expiresAt = new Date(Math.min(until, row.expiresAt?.getTime() ?? until))
-    await tx.update(agentSecrets).set({ expiresAt }).where(eq(agentSecrets.id, row.id))
+  const held = [
+    ...(await tx.select().from(agentSecrets).where(eq(agentSecrets.agent, agent))).map((row) => ({
+      ...row,
+      table: agentSecrets,
+    })),
+    ...(await tx.select().from(agentKeys).where(eq(agentKeys.agent, agent))).map((row) => ({
+      ...row,
+      table: agentKeys,
+    })),
+  ].sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.id < b.id ? 1 : -1))
+  for (const [i, { id, table, expiresAt }] of held.entries()) {
+    if (i > 0 || overlapSeconds === 0) await tx.delete(table).where(eq(table.id, id))
+    else {
+      const end = new Date(Math.min(until, expiresAt?.getTime() ?? until))
+      await tx.update(table).set({ expiresAt: end }).where(eq(table.id, id))
+    }
   }
 }
 
@@ -174,14 +219,32 @@ export async function removeAgent(ctx: Context, by: Editor, name: string): Promi
     await demandAgent(tx, name)
     const held = await tx.select().from(grants).where(eq(grants.agent, name))
     note({ scopes: held.map((row) => row.scope).toSorted() })
-    await raiseWatermark(tx, `agent:${name}`, ctx.clock.now())
-    await tx.delete(agents).where(eq(agents.name, name))
+    await removeAgentIn(tx, name, ctx.clock.now())
   })
+}
+
+/** The watermark outlives it, so that who bears the name later has none of its capabilities. */
+export async function removeAgentIn(tx: Tx, name: string, now: number): Promise<void> {
+  await raiseWatermark(tx, `agent:${name}`, now)
+  await tx.delete(agents).where(eq(agents.name, name))
 }
 
 async function demandAgent(tx: Tx, name: string): Promise<void> {
   const rows = await tx.select().from(agents).where(eq(agents.name, name))
   if (rows.length === 0) throw noSuchAgent(name)
+}
+
+/** Its jobs prove themselves by what their CI system says, and a secret would be a way around that. */
+async function demandNoTrust(tx: Tx, agent: string): Promise<void> {
+  const rows = await tx.select().from(trusts).where(eq(trusts.agent, agent))
+  if (rows.length === 0) return
+  throw new BrokerError(
+    'conflict',
+    `${agent} is a trust's agent, which has no secret and no key.`,
+    {
+      hint: 'Add an agent of another name.',
+    },
+  )
 }
 
 function noSuchAgent(name: string): BrokerError {

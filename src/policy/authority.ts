@@ -16,8 +16,15 @@ export type AuthorityScope = {
 
 /** Everything in a policy that gives or bounds authority. Lists are sorted, so that equal policies are equal data. */
 export type Authority = {
-  /** `secrets` are what each of them signs in with, by hash. */
-  agents: readonly { name: string; scopes: readonly string[]; secrets: readonly string[] }[]
+  /** `secrets` are what each of them signs in with, by hash; `keys`, in words, what it signs assertions with. */
+  agents: readonly {
+    name: string
+    scopes: readonly string[]
+    secrets: readonly string[]
+    keys: readonly string[]
+  }[]
+  /** In words: whose jobs become which agent. */
+  trusts: readonly string[]
   scopes: readonly AuthorityScope[]
   environments: readonly { name: string; protected: boolean }[]
   /** In words: `staging owns environment acme/staging [project:… / environment:…] on railway`. */
@@ -74,6 +81,10 @@ function sentences(authority: Authority, quiet: ReadonlySet<string>): Set<string
     ...authority.agents.flatMap(({ name, secrets }) =>
       secrets.map((hash) => `Agent ${name} signs in with the secret …${hash.slice(-6)}`),
     ),
+    ...authority.agents.flatMap(({ name, keys }) =>
+      keys.map((key) => `Agent ${name} signs in with ${key}`),
+    ),
+    ...authority.trusts.map((one) => `Trust ${one}`),
     ...authority.agents.flatMap(({ name, scopes: held }) =>
       held.flatMap((one) => {
         const scope = scopes.get(one)
@@ -146,6 +157,7 @@ export function onlyRemoves(before: Authority, after: Authority): boolean {
     same('operators') &&
     same('invitations') &&
     before.freezes.every((one) => after.freezes.includes(one)) &&
+    after.trusts.every((one) => before.trusts.includes(one)) &&
     after.scopes.every((scope) => withinOne(scope, before.scopes)) &&
     after.agents.every((agent) => holdsLess(agent, before, after))
   )
@@ -161,6 +173,7 @@ function holdsLess(
   const [had, now] = [scopesOf(was, before), scopesOf(agent, after)]
   return (
     agent.secrets.every((one) => was.secrets.includes(one)) &&
+    agent.keys.every((one) => was.keys.includes(one)) &&
     agent.scopes.every((one) => was.scopes.includes(one)) &&
     [...new Set(now.map(({ environment }) => environment))].every((environment) =>
       gatedNoLess(in_(environment, had), in_(environment, now)),

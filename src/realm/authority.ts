@@ -1,8 +1,10 @@
 /** Reads who may do what inside a transaction, as the edit under way leaves it. */
 import { and, isNotNull, isNull } from 'drizzle-orm'
 import { type Authority, allowSpelled, connectionInWords } from '../policy/authority.ts'
+import { ciSystemNamed, testsOf } from '../policy/ci-systems.ts'
 import type { Tx } from '../store/open.ts'
 import {
+  agentKeys,
   agentSecrets,
   agents,
   bindings,
@@ -13,17 +15,20 @@ import {
   grants,
   operators,
   scopes,
+  trusts,
 } from '../store/schema.ts'
 
 export async function readAuthority(tx: Tx): Promise<Authority> {
   const granted = Map.groupBy(await tx.select().from(grants), (row) => row.agent)
   const secrets = Map.groupBy(await tx.select().from(agentSecrets), (row) => row.agent)
+  const keys = Map.groupBy(await tx.select().from(agentKeys), (row) => row.agent)
   return {
     agents: (await tx.select().from(agents))
       .map(({ name }) => ({
         name,
         scopes: (granted.get(name) ?? []).map((row) => row.scope).sort(),
         secrets: (secrets.get(name) ?? []).map((row) => row.hash).sort(),
+        keys: (keys.get(name) ?? []).map(keyInWords).sort(),
       }))
       .sort(byName),
     scopes: (await tx.select().from(scopes))
@@ -37,6 +42,7 @@ export async function readAuthority(tx: Tx): Promise<Authority> {
         callsPerMinute: row.callsPerMinute,
       }))
       .sort(byName),
+    trusts: (await tx.select().from(trusts)).map(trustInWords).sort(),
     environments: (await tx.select().from(environments))
       .map((row) => ({ name: row.name, protected: row.protected }))
       .sort(byName),
@@ -71,6 +77,21 @@ export async function readAuthority(tx: Tx): Promise<Authority> {
       .map((row) => row.subject)
       .sort(),
   }
+}
+
+/** The whole key: another one of the same end would be another key. */
+function keyInWords({ jwk, jwksUrl, allowPrivate }: typeof agentKeys.$inferSelect): string {
+  if (jwk !== null) return `the key ${Object.values(jwk).join(' ')}`
+  return `the keys at ${jwksUrl}${allowPrivate ? ', private addresses allowed' : ''}`
+}
+
+/** With what the CI system makes prudent, since that decides too. */
+function trustInWords(row: typeof trusts.$inferSelect): string {
+  const system = ciSystemNamed(row.system)
+  const tests = system === undefined ? [] : testsOf(system, row.conditions)
+  const claims = tests.map(({ claim, wanted }) => `${claim} is ${wanted}`).sort()
+  const reach = row.allowPrivate ? ', private addresses allowed' : ''
+  return `${row.agent}: jobs of ${row.issuer}${reach}, for ${row.audience}, where ${claims.join(' and ')}, are agent ${row.agent}`
 }
 
 function byName(a: { name: string }, b: { name: string }): number {

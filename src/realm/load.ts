@@ -3,11 +3,14 @@ import { asc, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
 import { BrokerError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Capability } from '../policy/capability.ts'
+import { ciSystemNamed, testsOf } from '../policy/ci-systems.ts'
 import type { Binding } from '../policy/environment.ts'
 import { type Allow, type Demand, parseAllow, parseDemand } from '../policy/pattern.ts'
 import type { Scope } from '../policy/scope.ts'
+import type { Trust } from '../policy/trust.ts'
 import type { Db, Tx } from '../store/open.ts'
 import {
+  agentKeys,
   agents,
   bindings,
   connections,
@@ -19,9 +22,10 @@ import {
   revocations,
   schemas,
   scopes,
+  trusts,
   watermarks,
 } from '../store/schema.ts'
-import type { AgentPolicy, ConnectionPolicy, Snapshot } from './realm.ts'
+import type { AgentKey, AgentPolicy, ConnectionPolicy, Snapshot } from './realm.ts'
 
 /** A provider's `compile`, by the provider's name. */
 export type Compile = (provider: string, sdl: string) => unknown
@@ -85,7 +89,9 @@ async function readRows(tx: Tx, compiled: ReadonlyMap<string, unknown>) {
     bindings: await tx.select().from(bindings),
     scopes: await tx.select().from(scopes),
     agents: await tx.select().from(agents),
+    agentKeys: await tx.select().from(agentKeys),
     grants: await tx.select().from(grants),
+    trusts: await tx.select().from(trusts),
     revocations: await tx
       .select({ jti: revocations.jti })
       .from(revocations)
@@ -138,6 +144,7 @@ function snapshotOf(rows: Rows, compiled: ReadonlyMap<string, unknown>, log: Log
     bindings: rows.bindings.map(bindingOf),
     scopes: new Map(rows.scopes.map((row) => [row.name, scopeOf(row, log)])),
     agents: agentsOf(rows),
+    trusts: rows.trusts.flatMap((row) => trustOf(row, log)),
     connections: new Map(rows.connections.map((row) => [row.name, connectionOf(row, rows)])),
     catalogues: new Map(
       rows.connections.flatMap((row) => {
@@ -221,12 +228,37 @@ function readEach<T extends object>(
 
 function agentsOf(rows: Rows): Map<string, AgentPolicy> {
   const granted = Map.groupBy(rows.grants, (row) => row.agent)
+  const keys = Map.groupBy(rows.agentKeys, (row) => row.agent)
   return new Map(
     rows.agents.map(({ name }) => [
       name,
-      { name, scopes: new Set((granted.get(name) ?? []).map((row) => row.scope)) },
+      {
+        name,
+        scopes: new Set((granted.get(name) ?? []).map((row) => row.scope)),
+        keys: (keys.get(name) ?? []).flatMap(keyOf),
+      },
     ]),
   )
+}
+
+/** One of a system that this code does not know takes nobody. */
+function trustOf(row: typeof trusts.$inferSelect, log: Logger): Trust[] {
+  const { agent, issuer, audience, allowPrivate } = row
+  const system = ciSystemNamed(row.system)
+  if (system === undefined) {
+    log.error({ trust: agent, system: row.system }, 'a trust cannot be read, so it takes nobody')
+    return []
+  }
+  const { name, algorithms } = system
+  const tests = testsOf(system, row.conditions)
+  return [{ agent, system: name, issuer, audience, allowPrivate, algorithms, tests }]
+}
+
+function keyOf(row: typeof agentKeys.$inferSelect): AgentKey[] {
+  const { id, jwk, jwksUrl, allowPrivate } = row
+  const expiresAt = row.expiresAt?.getTime() ?? null
+  if (jwk !== null) return [{ id, expiresAt, jwk }]
+  return jwksUrl === null ? [] : [{ id, expiresAt, jwksUrl, allowPrivate }]
 }
 
 function latestOf(rows: readonly { subject: string; notBefore: Date }[]): Snapshot['notBefore'] {

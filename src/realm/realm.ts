@@ -6,6 +6,7 @@ import type { Capability } from '../policy/capability.ts'
 import type { Binding, Environment } from '../policy/environment.ts'
 import type { Freeze } from '../policy/freeze.ts'
 import type { Scope } from '../policy/scope.ts'
+import type { Trust } from '../policy/trust.ts'
 import type { Store } from '../store/open.ts'
 import { type Compile, createLoader, readVersion } from './load.ts'
 import { sweep } from './sweep.ts'
@@ -23,7 +24,17 @@ export type ConnectionPolicy = {
   schemaHash: string
 }
 
-export type AgentPolicy = { name: string; scopes: ReadonlySet<string> }
+/** What an agent signs with: a public key, or where its keys are published. Milliseconds; null for no end. */
+export type AgentKey = { id: string; expiresAt: number | null } & (
+  | { jwk: Readonly<Record<string, string>> }
+  | { jwksUrl: string; allowPrivate: boolean }
+)
+
+export type AgentPolicy = {
+  name: string
+  scopes: ReadonlySet<string>
+  keys?: readonly AgentKey[]
+}
 
 export type Snapshot = {
   version: number
@@ -35,6 +46,7 @@ export type Snapshot = {
   bindings: readonly Binding[]
   scopes: ReadonlyMap<string, Scope>
   agents: ReadonlyMap<string, AgentPolicy>
+  trusts: readonly Trust[]
   connections: ReadonlyMap<string, ConnectionPolicy>
   /** By connection name. A connection whose schema does not compile has none, so every call to it is refused. */
   catalogues: ReadonlyMap<string, unknown>

@@ -248,6 +248,41 @@ export const agentSecrets = pgTable(
   (table) => [index('agent_secrets_agent').on(table.agent)],
 )
 
+/** What an agent signs assertions with instead (RFC 7523): one public key, or where its keys are published. */
+export const agentKeys = pgTable(
+  'agent_keys',
+  {
+    id: text().primaryKey(),
+    agent: text()
+      .notNull()
+      .references(() => agents.name, { onDelete: 'cascade' }),
+    /** The public JWK with nothing but what makes it one, or null where there is an address. */
+    jwk: jsonb().$type<Record<string, string>>(),
+    jwksUrl: text('jwks_url'),
+    allowPrivate: boolean('allow_private').notNull(),
+    createdAt: at('created_at').notNull(),
+    expiresAt: at('expires_at'),
+  },
+  (table) => [
+    index('agent_keys_agent').on(table.agent),
+    check('agent_keys_one', sql`(${table.jwk} is null) <> (${table.jwksUrl} is null)`),
+  ],
+)
+
+/** Whose jobs an agent is: it has no credential of its own, and they have none but what their CI system says of them. */
+export const trusts = pgTable('trusts', {
+  agent: text()
+    .primaryKey()
+    .references(() => agents.name, { onDelete: 'cascade' }),
+  system: text().notNull(),
+  issuer: text().notNull(),
+  audience: text().notNull(),
+  allowPrivate: boolean('allow_private').notNull(),
+  /** By claim, what it may be. */
+  conditions: jsonb().$type<Record<string, readonly string[]>>().notNull(),
+  createdAt: at('created_at').notNull(),
+})
+
 export const grants = pgTable(
   'grants',
   {

@@ -78,10 +78,20 @@ function expectations(ids: Record<'binding' | 'freeze' | 'change', string>, at: 
       what: 'less',
       path: '/admin/agents/cursor/grants/work',
     },
-    'POST /admin/agents/{name}/secrets': {
+    'POST /admin/agents/{name}/credentials': {
       what: 'waits',
-      path: '/admin/agents/cursor/secrets',
+      path: '/admin/agents/cursor/credentials',
       body: {},
+    },
+    'POST /admin/trusts': {
+      what: 'waits',
+      body: { name: 'jobs', system: 'github', claims: ['repository_id=1'], scopes: [] },
+    },
+    'DELETE /admin/trusts/{name}': { what: 'refused', path: '/admin/trusts/nobody' },
+    'POST /admin/trusts/{name}/examination': {
+      what: 'own',
+      path: '/admin/trusts/nobody/examination',
+      body: { token: 'x.y.z' },
     },
     'POST /admin/operators/invitations': { what: 'waits', body: { role: 'admin' } },
     'DELETE /admin/operators/{name}': { what: 'waits', path: '/admin/operators/otto' },

@@ -70,10 +70,16 @@ describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
     const id = await asked(at, [
       { action: 'environment.add', params: { name: 'preview', protected: false } },
       scope('look', ['railway:@read'], 'preview'),
-      { action: 'agent.add', params: { name: 'helper', scopes: ['look'], hash: 'none' } },
+      {
+        action: 'agent.add',
+        params: { name: 'helper', scopes: ['look'], credential: { hash: 'none' } },
+      },
     ])
     const other = await asked(at, [
-      { action: 'agent.add', params: { name: 'helper', scopes: [], hash: 'other' } },
+      {
+        action: 'agent.add',
+        params: { name: 'helper', scopes: [], credential: { hash: 'other' } },
+      },
     ])
     expect(await outcomes(expectOk(await confirm(at, key, [other])))).toEqual(['confirmed'])
     expect(await outcomes(expectOk(await confirm(at, key, [id])))).toEqual(['failed'])

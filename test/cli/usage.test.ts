@@ -34,6 +34,7 @@ test('every command has help that ends with an example of itself', async () => {
       ...verbs('environment', 'add', 'set', 'list', 'show', 'discover', 'bind', 'unbind', 'remove'),
       ...verbs('scope', 'set', 'list', 'show', 'remove'),
       ...verbs('agent', 'add', 'list', 'show', 'grant', 'revoke', 'rotate', 'remove'),
+      ...verbs('trust', 'add', 'list', 'show', 'test', 'remove'),
       ...verbs('capability', 'list', 'revoke'),
       ...verbs('approval', 'list', 'show', 'deny'),
       ...verbs('change', 'list', 'show', 'reject'),

@@ -306,7 +306,10 @@ describe.each(stores)('the token endpoints on %s', (kind) => {
     expect(JSON.parse(text)).toMatchObject({
       issuer: ctx.publicUrl,
       token_endpoint: `${ctx.publicUrl}/oauth/token`,
-      grant_types_supported: ['client_credentials'],
+      grant_types_supported: [
+        'client_credentials',
+        'urn:ietf:params:oauth:grant-type:token-exchange',
+      ],
     })
   })
 

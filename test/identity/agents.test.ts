@@ -5,9 +5,10 @@ import {
   authenticateAgent,
   grantScope,
   listAgents,
+  newAgentSecret,
   removeAgent,
   revokeGrant,
-  rotateSecret,
+  rotateCredential,
 } from '../../src/identity/agents.ts'
 import { agentSecrets } from '../../src/store/schema.ts'
 import { stores } from '../support/stores.ts'
@@ -22,6 +23,12 @@ import {
 } from '../tokens/broker.ts'
 
 const address = '127.0.0.1'
+
+async function rotated(ctx: Broker, name: string, more: { overlapSeconds?: number } = {}) {
+  const { secret, hash } = await newAgentSecret()
+  await rotateCredential(ctx, by, name, { credential: { hash }, ...more })
+  return secret
+}
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
   const error = await work.then(
@@ -54,6 +61,7 @@ describe.each(stores)('agents on %s', (kind) => {
     expect(await authenticateAgent(ctx, agent)).toEqual({
       name: agent.client,
       scopes: new Set(['reads']),
+      keys: [],
     })
   })
 
@@ -129,16 +137,16 @@ describe.each(stores)('agents on %s', (kind) => {
   it('rotate their secret at once, or with an overlap', async () => {
     const agent = await fresh()
     await authenticateAgent(ctx, agent)
-    const second = await rotateSecret(ctx, by, agent.client)
+    const second = await rotated(ctx, agent.client)
     expect(await code(agent)).toBe('invalid-client')
     const held = { ...agent, secret: second.reveal() }
     expect(await code(held)).toBe('accepted')
 
-    const third = await rotateSecret(ctx, by, agent.client, { overlapSeconds: 3_600 })
+    const third = await rotated(ctx, agent.client, { overlapSeconds: 3_600 })
     expect(await code(held)).toBe('accepted')
     expect(await code({ ...agent, secret: third.reveal() })).toBe('accepted')
 
-    const fourth = await rotateSecret(ctx, by, agent.client, { overlapSeconds: 60 })
+    const fourth = await rotated(ctx, agent.client, { overlapSeconds: 60 })
     expect(await code(held)).toBe('invalid-client')
     expect(await code({ ...agent, secret: third.reveal() })).toBe('accepted')
     expect(await code({ ...agent, secret: fourth.reveal() })).toBe('accepted')
@@ -147,7 +155,7 @@ describe.each(stores)('agents on %s', (kind) => {
   it('lose the earlier secret when the overlap ends, though it is remembered', async () => {
     const own = await broker(kind)
     const first = { client: 'cursor', secret: await newAgent(own, 'cursor', []), address }
-    const second = await rotateSecret(own, by, 'cursor', { overlapSeconds: 60 })
+    const second = await rotated(own, 'cursor', { overlapSeconds: 60 })
     expect(await code(first, own)).toBe('accepted')
     own.pass(61)
     expect(await code(first, own)).toBe('invalid-client')
@@ -164,7 +172,7 @@ describe.each(stores)('agents on %s', (kind) => {
     expect(await code(agent)).toBe('invalid-client')
     expect(await code(agent, other)).toBe('invalid-client')
 
-    await addAgent(ctx, by, { name: agent.client, scopes: [] })
+    await addAgent(ctx, by, { name: agent.client, scopes: [], credential: null })
     expect(await code(agent)).toBe('invalid-client')
   })
 
@@ -231,14 +239,18 @@ describe.each(stores)('agents on %s', (kind) => {
 
   it('are added once, and not at all with an unknown scope', async () => {
     const { client } = await fresh()
-    expect(await codeOf(addAgent(ctx, by, { name: client, scopes: [] }))).toBe('conflict')
-    expect(await codeOf(addAgent(ctx, by, { name: 'half', scopes: ['nothing'] }))).toBe('not-found')
+    expect(await codeOf(addAgent(ctx, by, { name: client, scopes: [], credential: null }))).toBe(
+      'conflict',
+    )
+    expect(
+      await codeOf(addAgent(ctx, by, { name: 'half', scopes: ['nothing'], credential: null })),
+    ).toBe('not-found')
     expect((await listAgents(ctx)).map((one) => one.name)).not.toContain('half')
   })
 
   it('change only with an audit entry that names who did it', async () => {
     const { client } = await fresh(['reads'])
-    await rotateSecret(ctx, by, client, { overlapSeconds: 60 })
+    await rotated(ctx, client, { overlapSeconds: 60 })
     await removeAgent(ctx, by, client)
     const entries = (await auditLog(ctx)).filter((entry) => entry['agent'] === client)
     expect(entries.map((entry) => entry['facts'])).toEqual([

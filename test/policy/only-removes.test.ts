@@ -39,6 +39,7 @@ const agent = (name: string) =>
     name: fc.constant(name),
     scopes: some(fc.constantFrom(...scopeNames), 3),
     secrets: some(fc.constantFrom('hash-a', 'hash-b', 'hash-c'), 2),
+    keys: some(fc.constantFrom('the key a', 'the key b'), 1),
   })
 const each = <T>(names: readonly string[], make: (name: string) => fc.Arbitrary<T>) =>
   fc
@@ -55,6 +56,7 @@ const authority: fc.Arbitrary<Authority> = fc.record({
   bindings: some(fc.constantFrom('staging owns x on railway', 'production owns y on railway'), 2),
   connections: some(fc.constantFrom('railway is railway at https://a.example'), 1),
   operators: some(fc.constantFrom('ada is admin', 'otto is auditor'), 2),
+  trusts: some(fc.constantFrom('ci: jobs of a', 'ci: jobs of b'), 2),
   invitations: some(fc.constantFrom('for an admin, code 1'), 1),
   freezes: fc.oneof(
     { weight: 4, arbitrary: fc.constant([]) },
@@ -277,8 +279,10 @@ describe('onlyRemoves', () => {
         }
         // An agent without scopes, or a scope that nobody holds, is what a human would grant or be granted next.
         const agents = new Map(before.agents.map((one) => [one.name, one]))
-        for (const { name, secrets } of after.agents) {
+        expect(before.trusts).toEqual(expect.arrayContaining([...after.trusts]))
+        for (const { name, secrets, keys } of after.agents) {
           expect(agents.get(name)?.secrets).toEqual(expect.arrayContaining([...secrets]))
+          expect(agents.get(name)?.keys).toEqual(expect.arrayContaining([...keys]))
         }
       }),
       { numRuns: 5_000 },
@@ -287,13 +291,14 @@ describe('onlyRemoves', () => {
 
   it('holds of what takes away: a grant, a pattern, a scope, an agent; and of a gate or a freeze more', () => {
     const before: Authority = {
-      agents: [{ name: 'cursor', scopes: ['one', 'two'], secrets: ['hash-a'] }],
+      agents: [{ name: 'cursor', scopes: ['one', 'two'], secrets: ['hash-a'], keys: [] }],
       scopes: [full('one'), { ...full('two'), approve: [], approvers: 1 }],
       environments: [{ name: 'staging', protected: false }],
       bindings: ['staging owns x on railway'],
       connections: ['railway is railway at https://a.example'],
       operators: ['ada is admin'],
       invitations: [],
+      trusts: [],
       freezes: [],
     }
     const [one, two] = before.scopes
@@ -320,10 +325,12 @@ describe('onlyRemoves', () => {
         ...before,
         scopes: [{ ...one, allow: ['github:Mutation.a'] }, two],
       },
-      'another secret': { ...before, agents: [{ ...cursor, secrets: ['hash-b'] }] },
+      'another key': { ...before, agents: [{ ...cursor, keys: ['the key b'] }] },
+      'a trust': { ...before, trusts: ['ci: jobs of a'] },
+      'another secret': { ...before, agents: [{ ...cursor, secrets: ['hash-b'], keys: [] }] },
       'an agent without scopes': {
         ...before,
-        agents: [cursor, { name: 'ci', scopes: [], secrets: ['hash-b'] }],
+        agents: [cursor, { name: 'ci', scopes: [], secrets: ['hash-b'], keys: [] }],
       },
       'a scope that nobody holds': { ...before, scopes: [one, two, { ...two, name: 'three' }] },
       'another binding': { ...before, bindings: [] },
@@ -399,18 +406,19 @@ describe('differences', () => {
   it('tell that a gate goes with a grant, although the grant is only taken away', () => {
     const open = { ...full('open'), approve: [], approvers: 1 }
     const before: Authority = {
-      agents: [{ name: 'cursor', scopes: ['gate', 'open'], secrets: ['hash-a'] }],
+      agents: [{ name: 'cursor', scopes: ['gate', 'open'], secrets: ['hash-a'], keys: [] }],
       scopes: [full('gate'), open].map((one) => ({ ...one, allow: ['railway:@write'] })),
       environments: [{ name: 'staging', protected: false }],
       bindings: [],
       connections: [],
       operators: [],
       invitations: [],
+      trusts: [],
       freezes: [],
     }
     const after = {
       ...before,
-      agents: [{ name: 'cursor', scopes: ['open'], secrets: ['hash-a'] }],
+      agents: [{ name: 'cursor', scopes: ['open'], secrets: ['hash-a'], keys: [] }],
     }
     expect(onlyRemoves(before, after)).toBe(false)
     expect(differences(before, after).removed).toEqual([
@@ -422,18 +430,19 @@ describe('differences', () => {
 
   it('name the agent, the operation, the environment, the scope and the gates of a grant, and nothing else', () => {
     const before: Authority = {
-      agents: [{ name: 'cursor', scopes: [], secrets: ['hash-a'] }],
+      agents: [{ name: 'cursor', scopes: [], secrets: ['hash-a'], keys: [] }],
       scopes: [full('one')],
       environments: [{ name: 'staging', protected: false }],
       bindings: [],
       connections: [],
       operators: [],
       invitations: [],
+      trusts: [],
       freezes: [],
     }
     const after = {
       ...before,
-      agents: [{ name: 'cursor', scopes: ['one'], secrets: ['hash-a'] }],
+      agents: [{ name: 'cursor', scopes: ['one'], secrets: ['hash-a'], keys: [] }],
     }
     expect(differences(before, after)).toEqual({
       added: [

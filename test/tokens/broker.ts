@@ -5,7 +5,7 @@ import { createJournal } from '../../src/audit/journal.ts'
 import { readConfig } from '../../src/config.ts'
 import type { Context } from '../../src/context.ts'
 import { createDial } from '../../src/exchange/dial.ts'
-import { addAgent } from '../../src/identity/agents.ts'
+import { addAgent, newAgentSecret } from '../../src/identity/agents.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
 import { createKeyring } from '../../src/seal/keyring.ts'
@@ -104,7 +104,8 @@ export async function addScope(
 
 /** An agent with its secret. The edit makes the scopes that were added before it known to the realm. */
 export async function newAgent(ctx: Broker, name: string, scopeNames: string[]): Promise<string> {
-  const { secret } = await addAgent(ctx, by, { name, scopes: scopeNames })
+  const { secret, hash } = await newAgentSecret()
+  await addAgent(ctx, by, { name, scopes: scopeNames, credential: { hash } })
   return secret.reveal()
 }
 

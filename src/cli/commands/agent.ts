@@ -1,12 +1,14 @@
-/** `agent`: who may ask. An agent's secret is shown once, on stdout, and cannot be asked for again. */
+/** `agent`: who may ask. A secret is shown once, on stdout, and cannot be asked for again; a private key never leaves its file. */
 import type { Command } from 'commander'
 import { readDuration } from '../amounts.ts'
 import { confirmed } from '../ask.ts'
 import { type Cli, signedIn, told } from '../cli.ts'
 import { example } from '../example.ts'
+import { usage } from '../failure.ts'
+import { dropKey, type Jwk, makeKey, readPublicJwk } from '../key-files.ts'
 import { readName, readNames } from '../names.ts'
 import { duration } from '../printable.ts'
-import { inTurn } from '../waiting.ts'
+import { inTurn, Waiting } from '../waiting.ts'
 
 export function agentCommands(program: Command, cli: Cli): void {
   const noun = program.command('agent').description('who may ask for capabilities')
@@ -21,27 +23,86 @@ export function agentCommands(program: Command, cli: Cli): void {
 
 const whichAgent = 'the agent'
 
-function showOnce({ speak }: Cli, agent: { name: string; secret: string }): void {
-  speak.result(agent, (page) => {
-    page.facts({ 'client id': agent.name, 'client secret': agent.secret })
-    speak.words(
-      'The secret is shown this once. Keep it where only what starts the agent can read it: the agent itself needs capabilities alone.',
-    )
+type Made = { name: string; secret?: string | undefined; key?: string | undefined }
+
+function showOnce({ speak }: Cli, agent: Made, keyFile: string | undefined): void {
+  speak.result(keyFile === undefined ? agent : { ...agent, key_file: keyFile }, (page) => {
+    page.facts({
+      'client id': agent.name,
+      'client secret': agent.secret,
+      key: agent.key,
+      'private key': keyFile,
+    })
+    if (agent.secret !== undefined) {
+      speak.words(
+        'The secret is shown this once. Keep it where only what starts the agent can read it: the agent itself needs capabilities alone.',
+      )
+    } else if (keyFile !== undefined) {
+      speak.words(
+        `The private key is in ${keyFile} and nowhere else. Take it to where the agent is started: valetkey token --client-id ${agent.name} --key-file ${keyFile}`,
+      )
+    }
   })
 }
 
+type ProofOptions = { key?: string; publicKey?: string; jwksUrl?: string; allowPrivate?: true }
+
+function proofOptions(command: Command): Command {
+  return command
+    .option(
+      '--key <file>',
+      'instead of a secret make a key pair; the private half goes into this file',
+    )
+    .option('--public-key <file>', 'instead of a secret register this public key, a JWK')
+    .option('--jwks-url <url>', 'instead of a secret trust the keys that are published there')
+    .option('--allow-private', '--jwks-url is at a private address')
+}
+
+/** What the broker is told of the key; a key that was made here goes again where the broker refuses. */
+async function withProof(
+  options: ProofOptions,
+  send: (proof: {
+    key?: Jwk
+    jwks_url?: string | undefined
+    allow_private: boolean
+  }) => Promise<Made>,
+): Promise<Made> {
+  const { key, publicKey, jwksUrl } = options
+  if ([key, publicKey, jwksUrl].filter((one) => one !== undefined).length > 1) {
+    throw usage('An agent signs in with one thing.', 'Give one of --key, --public-key, --jwks-url.')
+  }
+  const about = { jwks_url: jwksUrl, allow_private: options.allowPrivate ?? false }
+  if (publicKey !== undefined) return send({ ...about, key: await readPublicJwk(publicKey) })
+  if (key === undefined) return send(about)
+  const made = await makeKey(key)
+  try {
+    return await send({ ...about, key: made })
+  } catch (error) {
+    // One that waits to be confirmed will be good.
+    if (!(error instanceof Waiting)) await dropKey(key)
+    throw error
+  }
+}
+
 function addCommand(noun: Command, cli: Cli): void {
-  const command = noun
-    .command('add')
-    .argument('<name>', 'a name for it', readName)
-    .description('add an agent; prints its client id and secret, once')
-    .option('--scope <scope>', 'a scope to grant; may be given several times', readNames)
-    .action(async (name: string, options: { scope?: string[] }) => {
-      const { admin } = await signedIn(cli)
-      const json = { name, scopes: options.scope ?? [] }
-      showOnce(cli, await told(admin.agents.$post({ json })))
-    })
-  example(command, 'valetkey agent add cursor --scope staging-domains')
+  const command = proofOptions(
+    noun
+      .command('add')
+      .argument('<name>', 'a name for it', readName)
+      .description('add an agent; prints its client id and secret, once, or keeps a key')
+      .option('--scope <scope>', 'a scope to grant; may be given several times', readNames),
+  ).action(async (name: string, options: ProofOptions & { scope?: string[] }) => {
+    const { admin } = await signedIn(cli)
+    const scopes = options.scope ?? []
+    const made = await withProof(options, (proof) =>
+      told(admin.agents.$post({ json: { name, scopes, ...proof } })),
+    )
+    showOnce(cli, made, options.key)
+  })
+  example(
+    command,
+    'valetkey agent add cursor --scope staging-domains\n  $ valetkey agent add builder --key builder.key --scope staging-domains',
+  )
 }
 
 function listCommand(noun: Command, cli: Cli): void {
@@ -74,9 +135,14 @@ function showCommand(noun: Command, cli: Cli): void {
           added: page.when(one.created_at),
         })
         page.line('')
-        page.table(one.secrets, {
-          'SECRET MADE': (secret) => page.when(secret.created_at),
-          EXPIRES: (secret) => page.when(secret.expires_at) ?? 'never',
+        const proofs = [
+          ...one.secrets.map((secret) => ({ ...secret, key: 'a secret' })),
+          ...one.keys,
+        ]
+        page.table(proofs, {
+          'SIGNS IN WITH': ({ key }) => key,
+          MADE: (proof) => page.when(proof.created_at),
+          EXPIRES: (proof) => page.when(proof.expires_at) ?? 'never',
         })
       })
     })
@@ -116,22 +182,30 @@ function revokeCommand(noun: Command, cli: Cli): void {
 }
 
 function rotateCommand(noun: Command, cli: Cli): void {
-  const command = noun
-    .command('rotate')
-    .argument('<name>', whichAgent, readName)
-    .description('give an agent a new secret; prints it, once')
-    .option('--overlap <duration>', 'how long the old secret still works, such as 1h', readDuration)
-    .action(async (name: string, { overlap }: { overlap?: number }) => {
-      const { admin } = await signedIn(cli)
-      const json = { overlap_seconds: overlap }
-      showOnce(cli, await told(admin.agents[':name'].secrets.$post({ param: { name }, json })))
-      if (cli.speak.json) return
-      cli.speak.words(
-        overlap === undefined
-          ? 'The old secret no longer works.'
-          : `The old secret works for another ${duration(overlap)}.`,
-      )
-    })
+  const command = proofOptions(
+    noun
+      .command('rotate')
+      .argument('<name>', whichAgent, readName)
+      .description('give an agent a new secret, printed once, or a new key')
+      .option(
+        '--overlap <duration>',
+        'how long the old secret or key still works, such as 1h',
+        readDuration,
+      ),
+  ).action(async (name: string, { overlap, ...options }: ProofOptions & { overlap?: number }) => {
+    const { admin } = await signedIn(cli)
+    const { credentials } = admin.agents[':name']
+    const made = await withProof(options, (proof) =>
+      told(credentials.$post({ param: { name }, json: { overlap_seconds: overlap, ...proof } })),
+    )
+    showOnce(cli, made, options.key)
+    if (cli.speak.json) return
+    cli.speak.words(
+      overlap === undefined
+        ? 'What it signed in with before no longer works.'
+        : `What it signed in with before works for another ${duration(overlap)}.`,
+    )
+  })
   example(command, 'valetkey agent rotate cursor --overlap 1h')
 }
 

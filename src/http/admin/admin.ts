@@ -27,6 +27,7 @@ import { providerRoutes } from './providers.ts'
 import { scopeRoutes } from './scopes.ts'
 import { sessionRoutes } from './session.ts'
 import { statusRoutes } from './status.ts'
+import { trustRoutes } from './trusts.ts'
 
 /** Paths start with `/admin`: mount it at `/`. */
 export function adminRoutes(ctx: Context) {
@@ -51,6 +52,7 @@ export function adminRoutes(ctx: Context) {
     .route('/', environmentRoutes(ctx))
     .route('/', scopeRoutes(ctx))
     .route('/', agentRoutes(ctx))
+    .route('/', trustRoutes(ctx))
     .route('/', capabilityRoutes(ctx))
     .route('/', freezeRoutes(ctx))
     .route('/', approvalRoutes(ctx))

@@ -2,14 +2,19 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { make } from '../../approvals/changes.ts'
 import type { Context } from '../../context.ts'
+import { BrokerError } from '../../errors.ts'
 import {
   type AgentShown,
+  type Credential,
   listAgents,
   longestOverlap,
   newAgentSecret,
   showAgent,
 } from '../../identity/agents.ts'
+import { readPublicKey } from '../../identity/public-key.ts'
 import { Name } from '../../ids.ts'
+import type { Secret } from '../../seal/secret.ts'
+import { readBaseUrl } from '../../vault/origin.ts'
 import { editor, gives, operatorApp, shownAnyway, takes } from './operator.ts'
 
 const Agent = z
@@ -20,10 +25,38 @@ const Agent = z
     secrets: z.array(
       z.object({ created_at: z.iso.datetime(), expires_at: z.iso.datetime().nullable() }),
     ),
+    keys: z.array(
+      z.object({
+        key: z.string().describe('Its thumbprint (RFC 7638), or where the keys are published.'),
+        created_at: z.iso.datetime(),
+        expires_at: z.iso.datetime().nullable(),
+      }),
+    ),
   })
   .openapi('Agent')
 
-const SecretOnce = z.object({ name: z.string(), secret: z.string() })
+const Once = z.object({
+  name: z.string(),
+  secret: z.string().optional().describe('Where one was made. Shown once.'),
+  key: z.string().optional().describe('The thumbprint of the key, or where the keys are.'),
+})
+
+/** With neither a secret is made. */
+const proof = {
+  key: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('The public JWK of the key that it signs assertions with (RFC 7523).'),
+  jwks_url: z
+    .string()
+    .max(2_000)
+    .optional()
+    .describe('Where it publishes the keys that it signs assertions with.'),
+  allow_private: z
+    .boolean()
+    .default(false)
+    .describe('The jwks_url may be at a private address, and plain http there.'),
+}
 
 const params = z.object({ name: z.string() })
 
@@ -37,9 +70,11 @@ const add = createRoute({
   method: 'post',
   path: '/admin/agents',
   request: {
-    body: takes(z.strictObject({ name: Name, scopes: z.array(Name).max(100).default([]) })),
+    body: takes(
+      z.strictObject({ name: Name, scopes: z.array(Name).max(100).default([]), ...proof }),
+    ),
   },
-  responses: { 201: gives(SecretOnce, 'Its client id and secret, shown once') },
+  responses: { 201: gives(Once, 'Its client id, and its secret where one was made') },
 })
 
 const show = createRoute({
@@ -74,7 +109,7 @@ const revoke = createRoute({
 
 const rotate = createRoute({
   method: 'post',
-  path: '/admin/agents/{name}/secrets',
+  path: '/admin/agents/{name}/credentials',
   request: {
     params,
     body: takes(
@@ -84,23 +119,24 @@ const rotate = createRoute({
           .min(0)
           .max(longestOverlap)
           .default(0)
-          .describe('How long the earlier secret still works.'),
+          .describe('How long the earlier secret or key still works.'),
+        ...proof,
       }),
     ),
   },
-  responses: { 201: gives(SecretOnce, 'The new secret, shown once') },
+  responses: { 201: gives(Once, 'The new secret, or the key') },
 })
 
 export function agentRoutes(ctx: Context) {
   return operatorApp()
     .openapi(list, async (c) => c.json({ agents: (await listAgents(ctx)).map(shown) }, 200))
     .openapi(add, async (c) => {
-      const { name, scopes } = c.req.valid('json')
-      const { secret, hash } = await newAgentSecret()
-      await make(ctx, editor(c), 'agent.add', { name, scopes, hash }).catch(
-        shownAnyway({ name, secret }),
+      const { name, scopes, ...given } = c.req.valid('json')
+      const { credential, once } = await credentialOf(given)
+      await make(ctx, editor(c), 'agent.add', { name, scopes, credential }).catch(
+        shownAnyway({ name, ...once }),
       )
-      return c.json({ name, secret: secret.reveal() }, 201)
+      return c.json(onceShown(name, once), 201)
     })
     .openapi(show, async (c) => c.json(shown(await showAgent(ctx, c.req.valid('param').name)), 200))
     .openapi(remove, async (c) => {
@@ -119,13 +155,46 @@ export function agentRoutes(ctx: Context) {
     })
     .openapi(rotate, async (c) => {
       const { name } = c.req.valid('param')
-      const overlapSeconds = c.req.valid('json').overlap_seconds
-      const { secret, hash } = await newAgentSecret()
-      await make(ctx, editor(c), 'agent.rotate', { name, hash, overlapSeconds }).catch(
-        shownAnyway({ name, secret }),
+      const { overlap_seconds: overlapSeconds, ...given } = c.req.valid('json')
+      const { credential, once } = await credentialOf(given)
+      await make(ctx, editor(c), 'agent.rotate', { name, credential, overlapSeconds }).catch(
+        shownAnyway({ name, ...once }),
       )
-      return c.json({ name, secret: secret.reveal() }, 201)
+      return c.json(onceShown(name, once), 201)
     })
+}
+
+type Shown = { secret?: Secret; key?: string }
+
+async function credentialOf(given: {
+  key?: Record<string, unknown> | undefined
+  jwks_url?: string | undefined
+  allow_private: boolean
+}): Promise<{ credential: Credential; once: Shown }> {
+  const { key, jwks_url: jwksUrl, allow_private: allowPrivate } = given
+  if (key !== undefined && jwksUrl !== undefined) {
+    throw new BrokerError('malformed-request', 'There is a key and an address of keys.', {
+      hint: 'Give one of the two.',
+    })
+  }
+  if (key !== undefined) {
+    const { jwk, thumbprint } = await readPublicKey(key)
+    return { credential: { jwk }, once: { key: thumbprint } }
+  }
+  if (jwksUrl !== undefined) {
+    const url = readBaseUrl(jwksUrl, allowPrivate)
+    return { credential: { jwksUrl: url, allowPrivate }, once: { key: url } }
+  }
+  const { secret, hash } = await newAgentSecret()
+  return { credential: { hash }, once: { secret } }
+}
+
+function onceShown(name: string, { secret, key }: Shown): z.infer<typeof Once> {
+  return {
+    name,
+    ...(secret === undefined ? {} : { secret: secret.reveal() }),
+    ...(key === undefined ? {} : { key }),
+  }
 }
 
 function shown(agent: AgentShown): z.infer<typeof Agent> {
@@ -134,6 +203,11 @@ function shown(agent: AgentShown): z.infer<typeof Agent> {
     scopes: agent.scopes,
     created_at: agent.createdAt.toISOString(),
     secrets: agent.secrets.map((one) => ({
+      created_at: one.createdAt.toISOString(),
+      expires_at: one.expiresAt?.toISOString() ?? null,
+    })),
+    keys: agent.keys.map((one) => ({
+      key: one.key,
       created_at: one.createdAt.toISOString(),
       expires_at: one.expiresAt?.toISOString() ?? null,
     })),

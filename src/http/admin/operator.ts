@@ -59,15 +59,17 @@ export function editor(c: HonoContext<OperatorEnv>): Editor {
 export function shownAnyway(shown: {
   name?: string
   secret?: Secret
+  key?: string
   code?: Secret
 }): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof ChangeWaits)) throw error
-    const { name, secret, code } = shown
+    const { name, secret, key, code } = shown
     throw Object.assign(error, {
       shown: {
         ...(name === undefined ? {} : { name }),
         ...(secret === undefined ? {} : { secret: secret.reveal() }),
+        ...(key === undefined ? {} : { key }),
         ...(code === undefined ? {} : { code: code.reveal() }),
       },
     })

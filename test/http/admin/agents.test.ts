@@ -13,6 +13,13 @@ const Agent = z.strictObject({
   secrets: z.array(
     z.strictObject({ created_at: z.iso.datetime(), expires_at: z.iso.datetime().nullable() }),
   ),
+  keys: z.array(
+    z.strictObject({
+      key: z.string(),
+      created_at: z.iso.datetime(),
+      expires_at: z.iso.datetime().nullable(),
+    }),
+  ),
 })
 
 describe.each(stores)('/admin/agents on %s', (kind) => {
@@ -62,7 +69,7 @@ describe.each(stores)('/admin/agents on %s', (kind) => {
   it('rotates a secret, at once unless an overlap is asked for', async () => {
     const first = await add('rotating', [])
     const rotated = async (body: object) =>
-      plane.told(SecretOnce, await plane.admin('POST', '/admin/agents/rotating/secrets', body))
+      plane.told(SecretOnce, await plane.admin('POST', '/admin/agents/rotating/credentials', body))
     const second = await rotated({})
     expect(await proves('rotating', first.secret)).toBe(false)
     const third = await rotated({ overlap_seconds: 600 })
@@ -70,7 +77,7 @@ describe.each(stores)('/admin/agents on %s', (kind) => {
     expect(await proves('rotating', third.secret)).toBe(true)
     const { secrets } = await show('rotating')
     expect(secrets.map((one) => one.expires_at === null)).toEqual([true, false])
-    const forever = await plane.admin('POST', '/admin/agents/rotating/secrets', {
+    const forever = await plane.admin('POST', '/admin/agents/rotating/credentials', {
       overlap_seconds: 1e9,
     })
     expect(await plane.codeOf(forever)).toBe('400 malformed-request')
@@ -83,7 +90,7 @@ describe.each(stores)('/admin/agents on %s', (kind) => {
     for (const [method, path] of [
       ['GET', '/admin/agents/leaving'],
       ['DELETE', '/admin/agents/leaving'],
-      ['POST', '/admin/agents/leaving/secrets'],
+      ['POST', '/admin/agents/leaving/credentials'],
     ] as const) {
       const body = method === 'POST' ? {} : undefined
       expect(await plane.codeOf(await plane.admin(method, path, body))).toBe('404 not-found')

@@ -13,6 +13,8 @@ const Listed = z.strictObject({
       environment: z.string(),
       scopes: z.array(z.string()),
       reason: z.string().nullable(),
+      parent: z.string().nullable(),
+      actor: z.string().nullable(),
       issued_at: z.iso.datetime(),
       expires_at: z.iso.datetime(),
       revoked: z.boolean(),

@@ -1,17 +1,29 @@
-/** Finds the client's id and secret in a request, in exactly one place (RFC 6749 section 2.3.1). Never checks them. */
+/** Finds what a client proves itself with in a request, in exactly one place (RFC 6749 section 2.3.1, RFC 7521 section 4.2). Never checks it. */
+import { assertionType } from '../identity/assertions.ts'
 import { OauthError } from '../tokens/oauth-error.ts'
 import { type Form, formDecode } from './form.ts'
 
-export type ClientCredentials = { client: string; secret: string }
+type ClientCredentials = { client: string; secret: string }
 
-export function clientCredentials(authorization: string | null, form: Form): ClientCredentials {
-  if (form.has('client_assertion')) {
+export type ClientProof = ClientCredentials | { assertion: string; client: string | undefined }
+
+export function clientProof(authorization: string | null, form: Form): ClientProof {
+  const assertion = form.get('client_assertion')
+  if (assertion !== undefined) return asserted(assertion, authorization, form)
+  return authorization === null ? posted(form) : basic(authorization, form)
+}
+
+function asserted(assertion: string, authorization: string | null, form: Form): ClientProof {
+  if (authorization !== null || form.has('client_secret')) {
     throw new OauthError(
       'invalid_request',
-      'Client assertions are not taken here: authenticate with client_secret_basic or client_secret_post.',
+      'Prove who you are once: with a secret or with an assertion.',
     )
   }
-  return authorization === null ? posted(form) : basic(authorization, form)
+  if (form.get('client_assertion_type') !== assertionType) {
+    throw new OauthError('invalid_request', `The client_assertion_type here is ${assertionType}.`)
+  }
+  return { assertion, client: form.get('client_id') }
 }
 
 function posted(form: Form): ClientCredentials {
@@ -20,7 +32,7 @@ function posted(form: Form): ClientCredentials {
   if (client === undefined || secret === undefined) {
     throw new OauthError(
       'invalid_client',
-      'Authenticate with the client id and secret, by HTTP Basic or as client_id and client_secret in the body.',
+      'Authenticate with the client id and secret, by HTTP Basic or as client_id and client_secret in the body, or with a signed client_assertion.',
     )
   }
   return { client, secret }
