@@ -19,6 +19,7 @@ CREATE TABLE "trusts" (
 	"created_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "scopes" ADD COLUMN "bound" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "agent_keys" ADD CONSTRAINT "agent_keys_agent_agents_name_fk" FOREIGN KEY ("agent") REFERENCES "public"."agents"("name") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "trusts" ADD CONSTRAINT "trusts_agent_agents_name_fk" FOREIGN KEY ("agent") REFERENCES "public"."agents"("name") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "agent_keys_agent" ON "agent_keys" USING btree ("agent");

@@ -12,6 +12,7 @@ import { liveness, readiness } from './http/health.ts'
 import { oauthRoutes } from './http/oauth.ts'
 import { refusal, refuseUnmatched } from './http/problem.ts'
 import { newRequestId } from './ids.ts'
+import { currentNonce } from './tokens/dpop.ts'
 
 export type App = { agent: RequestListener; operator: RequestListener }
 
@@ -25,6 +26,11 @@ export function createApp(ctx: Context): App {
 
 function agentRest(ctx: Context) {
   const app = new Hono()
+  app.use(async (c, next) => {
+    await next()
+    // For the next proof (RFC 9449 section 8.2).
+    if (c.req.raw.headers.has('dpop')) c.header('DPoP-Nonce', currentNonce(ctx))
+  })
   app.onError((error) => refusal(error, newRequestId(), ctx.log))
   app.notFound(refuseUnmatched(app, { requestId: () => newRequestId(), log: ctx.log }))
   return app

@@ -22,6 +22,11 @@ export const codes = {
     title: 'The capability was revoked',
     retry: 'new-capability',
   },
+  'invalid-proof': {
+    status: 401,
+    title: 'The key that the capability is bound to was not proven',
+    retry: 'never',
+  },
   'invalid-client': { status: 401, title: 'The client did not prove who it is', retry: 'never' },
   'not-signed-in': { status: 401, title: 'No operator is signed in', retry: 'never' },
   frozen: { status: 403, title: 'Frozen', retry: 'never' },
@@ -111,6 +116,8 @@ export type Facts = {
   approval?: ApprovalFacts
   retry?: Retry
   retryAfter?: number
+  /** What a proof of possession is refused with (RFC 9449). */
+  challenge?: 'invalid_dpop_proof' | 'use_dpop_nonce'
 }
 
 /** `detail` says what happened and why, in one sentence; `hint` says what to do next. `cause` goes to the log only. */

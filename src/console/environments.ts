@@ -71,6 +71,7 @@ ${facts([
       : html`<code>${scope.approve.join(' ')}</code>`,
   ],
   ['Approvers', scope.approvers],
+  ['Capabilities', scope.bound ? 'only those that are bound to a key' : 'any'],
   ['Longest life', `${Math.round(scope.maxTtl / 60)} minutes`],
   ['Calls a minute', scope.callsPerMinute ?? html`<span class="soft">no limit of its own</span>`],
   [

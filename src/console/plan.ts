@@ -122,7 +122,14 @@ function scopeFor(one: Chosen, connection: string, { scopes }: Pick<Snapshot, 's
     {
       action: 'scope.set' as const,
       params: {
-        ...{ name, environment: one.environment, allow, approve: exact, approvers: 1 },
+        ...{
+          name,
+          environment: one.environment,
+          allow,
+          approve: exact,
+          approvers: 1,
+          bound: false,
+        },
         ...{ maxTtl: capabilityLife, callsPerMinute: null },
       },
     },

@@ -1,5 +1,6 @@
 /** Answers that the broker gives itself: its own knowledge, and refusals in the form that the API's clients show. */
 import { codes, type Problem } from '../errors.ts'
+import { proofAlgorithms } from '../tokens/dpop.ts'
 import type { Answer } from './forward.ts'
 
 export function answerFromHere(json: unknown): Answer {
@@ -8,6 +9,13 @@ export function answerFromHere(json: unknown): Answer {
     headers: [['content-type', 'application/json']],
     body: Buffer.from(JSON.stringify(json)),
   }
+}
+
+/** RFC 6750 section 3 and RFC 9449 section 7.1: with which scheme to try, and what was wrong. */
+export function challengeOf({ challenge }: Pick<Problem, 'challenge'>): string {
+  return challenge === undefined
+    ? 'Bearer'
+    : `DPoP error="${challenge}", algs="${proofAlgorithms.join(' ')}"`
 }
 
 /** A refusal (RFC 9457). For GraphQL clients the same object carries `errors`, since they show nothing else. */
@@ -21,7 +29,7 @@ export function refusal(problem: Problem, graphql: boolean): Answer {
       ['content-type', 'application/problem+json'],
       ['cache-control', 'no-store'],
       ...(retryAfter === undefined ? [] : [['retry-after', String(retryAfter)] as const]),
-      ...(codes[code].status === 401 ? [['www-authenticate', 'Bearer'] as const] : []),
+      ...(codes[code].status === 401 ? [['www-authenticate', challengeOf(problem)] as const] : []),
     ],
     body: Buffer.from(JSON.stringify(graphql ? { ...problem, errors } : problem)),
   }

@@ -4,10 +4,11 @@ import { BrokerError } from '../errors.ts'
 import type { Capability } from '../policy/capability.ts'
 import { demand } from '../policy/verdict.ts'
 import type { Snapshot } from '../realm/realm.ts'
-import { standing, verifyCapability } from '../tokens/verify.ts'
-import { type Incoming, presentedCapability } from './call.ts'
+import { presentedCapability } from '../tokens/presented.ts'
+import { standing } from '../tokens/verify.ts'
+import type { Incoming } from './call.ts'
 
-/** Throws `invalid-capability`, `capability-expired`, `capability-revoked`, `policy-stale`. */
+/** Throws `invalid-capability`, `invalid-proof`, `capability-expired`, `capability-revoked`, `policy-stale`. */
 export async function authenticate(
   ctx: Context,
   incoming: Incoming,
@@ -18,7 +19,7 @@ export async function authenticate(
       hint: 'Whoever runs it has to set the clock of its machine; then send the same request again.',
     })
   }
-  const capability = await verifyCapability(ctx, presentedCapability(incoming))
+  const capability = await presentedCapability(ctx, incoming)
   const policy = ctx.realm.now()
   const verdict = standing(policy, capability, connection, ctx.clock.now())
   if (verdict.verdict === 'deny' && verdict.code === 'frozen') {

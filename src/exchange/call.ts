@@ -33,14 +33,6 @@ export type Target = {
 
 const overrides = new Set(['x-http-method-override', 'x-http-method', 'x-method-override'])
 
-/** Headers in which a credential may travel; more than one of them, or one twice, is ambiguous. */
-const credentialHeaders = new Set([
-  'authorization',
-  'project-access-token',
-  'team-access-token',
-  'proxy-authorization',
-])
-
 const targetForm = /^\/[\x21-\x7e]*$/
 const connectionForm = /^[a-z][a-z0-9-]{0,62}$/
 
@@ -95,56 +87,6 @@ function decode(text: string): string {
     throw malformed('its percent-encoding is broken')
   }
 }
-
-/** The capability where this client put it. Throws `invalid-capability` when there is none. */
-export function presentedCapability(incoming: Pick<Incoming, 'headers'>): string {
-  const found = incoming.headers.filter(([name]) => credentialHeaders.has(name))
-  if (found.length > 1) {
-    throw new BrokerError(
-      'ambiguous-request',
-      `The request carries credentials in ${found.length} places: ${found.map(([name]) => name).join(', ')}.`,
-      { hint: 'Send the capability once, as Authorization: Bearer.' },
-    )
-  }
-  const [name, value] = found[0] ?? []
-  if (name === undefined || value === undefined) throw missing('The request carries no capability.')
-  return name === 'authorization' ? fromAuthorization(value) : value.trim()
-}
-
-function fromAuthorization(value: string): string {
-  const [, scheme = '', rest = ''] = /^(\S+) +(\S.*)$/.exec(value.trim()) ?? []
-  switch (scheme.toLowerCase()) {
-    case 'bearer':
-    case 'token':
-      return rest
-    case 'basic':
-      return fromBasic(rest)
-    default:
-      throw missing('The Authorization header carries no Bearer token.')
-  }
-}
-
-/** Clients that know only user and password put the token in one of the two. */
-function fromBasic(encoded: string): string {
-  const [user = '', password = ''] = Buffer.from(encoded, 'base64').toString('utf8').split(':')
-  if (user !== '' && password !== '' && looksSigned(user) && looksSigned(password)) {
-    throw new BrokerError('ambiguous-request', 'The Basic credentials carry two tokens.', {
-      hint: 'Put the capability in the user name or in the password, not in both.',
-    })
-  }
-  return looksSigned(user) || password === '' ? user : password
-}
-
-function looksSigned(text: string): boolean {
-  return text.split('.').length === 3
-}
-
-function missing(detail: string): BrokerError {
-  return new BrokerError('invalid-capability', detail, { hint: whereToGetOne })
-}
-
-export const whereToGetOne =
-  'Get a capability from POST /oauth/token with your client credentials, or with `valetkey token`, and send it as Authorization: Bearer.'
 
 /** Reads headers and body into a Call. The body is read within `bytes`. */
 export async function readCall(incoming: Incoming, target: Target, bytes: number): Promise<Call> {

@@ -14,6 +14,7 @@ import { explain } from '../exchange/explain.ts'
 import type { Answer } from '../exchange/forward.ts'
 import { speaksGraphql } from '../exchange/judge.ts'
 import { newRequestId } from '../ids.ts'
+import { currentNonce } from '../tokens/dpop.ts'
 
 /** A reader that takes nothing for this long is cut. */
 const slowReaderMs = 30_000
@@ -65,7 +66,9 @@ async function travel(
     verdict = 'deny'
   }
   held.release()
-  await write(request, response, answer, { id, verdict, gone: gone.signal })
+  // The nonce for the next proof, to whoever sends any.
+  const nonce = 'dpop' in request.headers ? ['dpop-nonce', currentNonce(ctx)] : []
+  await write(request, response, answer, { id, verdict, gone: gone.signal, nonce })
 }
 
 type Held = { take(bytes: number): void; release(): void }
@@ -187,7 +190,7 @@ async function write(
   request: IncomingMessage,
   response: ServerResponse,
   answer: Answer,
-  { id, verdict, gone }: { id: string; verdict: string; gone: AbortSignal },
+  { id, verdict, gone, nonce }: { id: string; verdict: string; gone: AbortSignal; nonce: string[] },
 ): Promise<void> {
   if (response.destroyed) return discard(answer)
   const { status, headers, body } = answer
@@ -197,6 +200,7 @@ async function write(
   response.writeHead(status, [
     ...['valetkey-request-id', id, 'valetkey-verdict', verdict],
     ...['x-content-type-options', 'nosniff'],
+    ...nonce,
     ...headers.flat(),
     ...length,
     ...last,

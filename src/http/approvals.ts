@@ -4,10 +4,10 @@ import { type ApprovalRow, approvalFacts, ownApproval, stateOf } from '../approv
 import { openOutcome } from '../approvals/sealed.ts'
 import { type Context, perContext } from '../context.ts'
 import { BrokerError } from '../errors.ts'
-import { presentedCapability } from '../exchange/call.ts'
 import { demand } from '../policy/verdict.ts'
-import { standing, verifyCapability } from '../tokens/verify.ts'
-import { rawHeaders } from './raw-headers.ts'
+import { presentedCapability } from '../tokens/presented.ts'
+import { standing } from '../tokens/verify.ts'
+import { presenting } from './raw-headers.ts'
 
 const longestWaitMs = 60_000
 const lookMs = 500
@@ -19,7 +19,7 @@ const waiting = perContext(() => new Map<string, number>())
 
 export function approvalRoutes(ctx: Context) {
   return new Hono().get('/v1/approvals/:id', async (c) => {
-    const capability = await verifyCapability(ctx, presentedCapability({ headers: rawHeaders(c) }))
+    const capability = await presentedCapability(ctx, presenting(c))
     const { agent } = capability
     const stands = () => {
       const policy = ctx.realm.now()

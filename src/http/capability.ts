@@ -1,19 +1,19 @@
 /** Tells an agent what its capability may do, in words and in data. Shows nothing of other environments. */
 import { Hono } from 'hono'
 import type { Context } from '../context.ts'
-import { presentedCapability } from '../exchange/call.ts'
 import { standingScopes } from '../exchange/judge.ts'
 import type { Detail } from '../policy/capability.ts'
 import type { Step } from '../policy/operation.ts'
 import { writePattern } from '../policy/pattern.ts'
 import { demand } from '../policy/verdict.ts'
 import { budgetOf, leftOf } from '../tokens/budgets.ts'
-import { standing, verifyCapability } from '../tokens/verify.ts'
-import { rawHeaders } from './raw-headers.ts'
+import { presentedCapability } from '../tokens/presented.ts'
+import { standing } from '../tokens/verify.ts'
+import { presenting } from './raw-headers.ts'
 
 export function capabilityInfoRoutes(ctx: Context) {
   return new Hono().get('/v1/capability', async (c) => {
-    const capability = await verifyCapability(ctx, presentedCapability({ headers: rawHeaders(c) }))
+    const capability = await presentedCapability(ctx, presenting(c))
     const policy = ctx.realm.now()
     const details = await Promise.all(
       capability.details.map(async (detail) => {

@@ -4,11 +4,18 @@ import { BrokerError } from '../errors.ts'
 import { authenticateAgent } from '../identity/agents.ts'
 import { authenticateByAssertion } from '../identity/assertions.ts'
 import type { AgentPolicy } from '../realm/realm.ts'
+import type { Proving } from '../tokens/dpop.ts'
 import { clientProof } from './client-proof.ts'
 import type { Form } from './form.ts'
 
 /** What a request brings beside its form. */
-export type Asking = { authorization: string | null; address: string; request: string }
+export type Asking = {
+  authorization: string | null
+  /** Of a key that the token is to be bound to (RFC 9449 section 5). */
+  proof: Proving
+  address: string
+  request: string
+}
 
 export async function authenticated(
   ctx: Context,
@@ -30,7 +37,7 @@ export async function authenticated(
 }
 
 /** The name of whoever says so: proven where there is a proof, claimed where there is only an id, null where there is neither. */
-export async function presenting(ctx: Context, form: Form, asking: Asking): Promise<string | null> {
+export async function claimed(ctx: Context, form: Form, asking: Asking): Promise<string | null> {
   const proves =
     asking.authorization !== null || form.has('client_secret') || form.has('client_assertion')
   if (proves) return (await authenticated(ctx, form, asking)).name

@@ -7,11 +7,13 @@ import { Name } from '../ids.ts'
 import type { Capability } from '../policy/capability.ts'
 import { readJson } from '../providers/json.ts'
 import { attenuate } from '../tokens/attenuate.ts'
+import { type Proof, readProof, thumbprintForm } from '../tokens/dpop.ts'
 import type { Minted } from '../tokens/issue.ts'
 import { mint, type Wanted } from '../tokens/mint.ts'
 import { OauthError } from '../tokens/oauth-error.ts'
+import { otherKey } from '../tokens/presented.ts'
 import { demandStands, verifyCapability } from '../tokens/verify.ts'
-import { type Asking, authenticated, presenting } from './client.ts'
+import { type Asking, authenticated, claimed } from './client.ts'
 import type { Form } from './form.ts'
 
 const exchanging = 'urn:ietf:params:oauth:grant-type:token-exchange'
@@ -48,9 +50,24 @@ export async function granted(ctx: Context, form: Form, asking: Asking): Promise
 }
 
 async function byCredentials(ctx: Context, form: Form, asking: Asking): Promise<Minted> {
+  const proof = await offeredProof(ctx, asking)
   const agent = await authenticated(ctx, form, asking)
   demandLeft(ctx, agent.name, 'tokens', ctx.config.limits.mintsPerMinute)
-  return mint(ctx, { agent, request: asking.request, ...wantedIn(form) })
+  await proof?.spend()
+  return mint(ctx, {
+    agent,
+    request: asking.request,
+    ...optional('key', proof?.key),
+    ...wantedIn(form),
+  })
+}
+
+/**
+ * Read before anything is spent that the client could not present again: it learns the nonce only from a refusal. Null where
+ * no key is offered.
+ */
+async function offeredProof(ctx: Context, { proof }: Asking): Promise<Proof | null> {
+  return proof.proofs.length === 0 ? null : readProof(ctx, proof, null)
 }
 
 /** RFC 8693. A client need not prove who it is beside what it presents; if it does, it has to be who that says. */
@@ -80,14 +97,18 @@ async function byExchange(ctx: Context, form: Form, asking: Asking): Promise<Min
       `The subject_token_type here is ${accessToken} for a capability, or ${idToken} for a CI job.`,
     )
   }
-  const agent = await presenting(ctx, form, asking)
+  const proof = await offeredProof(ctx, asking)
+  const agent = await claimed(ctx, form, asking)
   const parent = await presentedParent(ctx, subject)
+  if (parent.key !== undefined && parent.key !== proof?.key) throw otherKey()
   if (agent !== null && agent !== parent.agent) {
     throw new OauthError('invalid_grant', 'This capability is of another agent than the client.')
   }
   demandLeft(ctx, parent.agent, 'tokens', ctx.config.limits.mintsPerMinute)
+  await proof?.spend()
   return attenuate(ctx, {
     parent,
+    ...optional('key', keyIn(form) ?? proof?.key),
     request: asking.request,
     ...wantedIn(form),
     ...optional('actor', actorIn(form)),
@@ -99,10 +120,13 @@ async function byJob(ctx: Context, form: Form, asking: Asking, token: string): P
   if (asking.authorization !== null || form.has('client_secret') || form.has('client_assertion')) {
     throw new OauthError('invalid_request', 'A job has no credential beside its ID token.')
   }
+  const proof = await offeredProof(ctx, asking)
   const { agent, expiresAt, facts } = await provenJob(ctx, token, form.get('client_id'), asking)
   demandLeft(ctx, agent.name, 'tokens', ctx.config.limits.mintsPerMinute)
   const longest = Math.max(1, expiresAt - Math.ceil(ctx.clock.now() / 1000))
-  return mint(ctx, { agent, request: asking.request, longest, facts, ...wantedIn(form) })
+  await proof?.spend()
+  const about = { request: asking.request, longest, facts, ...optional('key', proof?.key) }
+  return mint(ctx, { agent, ...about, ...wantedIn(form) })
 }
 
 async function provenJob(
@@ -139,6 +163,16 @@ function wantedIn(form: Form): Wanted {
     ...optional('ttl', ttlIn(form)),
     ...optional('reason', reasonIn(form)),
   }
+}
+
+/** The key of a sub-agent, which can prove it only once it has something to prove it with (RFC 9449 section 10). */
+function keyIn(form: Form): string | undefined {
+  const key = form.get('dpop_jkt')
+  if (key === undefined || thumbprintForm.test(key)) return key
+  throw new OauthError(
+    'invalid_request',
+    'The dpop_jkt has to be the thumbprint of a key (RFC 7638).',
+  )
 }
 
 function actorIn(form: Form): string | undefined {

@@ -1,5 +1,5 @@
 /** The token endpoints (RFC 6749, 7009, 7662, 8414). What they say of themselves comes from the configured URL, never from a request. */
-import { Hono } from 'hono'
+import { Hono, type Context as HonoContext } from 'hono'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import { demandLeft } from '../exchange/limits.ts'
@@ -7,14 +7,16 @@ import { assertionAlgorithms } from '../identity/assertions.ts'
 import { newRequestId } from '../ids.ts'
 import type { Capability } from '../policy/capability.ts'
 import { writeDetails, writeLineage } from '../tokens/claims.ts'
+import { proofAlgorithms } from '../tokens/dpop.ts'
 import { OauthError } from '../tokens/oauth-error.ts'
 import { revokeOwn } from '../tokens/revoke.ts'
 import { stands, verifyCapability } from '../tokens/verify.ts'
 import { peerAddress } from './address.ts'
-import { type Asking, authenticated, presenting } from './client.ts'
+import { type Asking, authenticated, claimed } from './client.ts'
 import { type Form, readForm } from './form.ts'
 import { granted, grantTypes } from './grants.ts'
 import { requestIdHeader } from './problem.ts'
+import { presenting } from './raw-headers.ts'
 
 /** Several times what the largest capability could ask for. */
 const maxBody = 32_768
@@ -39,7 +41,7 @@ export function oauthRoutes(ctx: Context) {
     const { issued, ...minted } = await granted(ctx, form, asking(c))
     return c.json({
       access_token: minted.token,
-      token_type: 'Bearer',
+      token_type: minted.bound ? 'DPoP' : 'Bearer',
       expires_in: minted.expiresIn,
       scope: minted.scopes.join(' '),
       authorization_details: minted.details,
@@ -49,7 +51,7 @@ export function oauthRoutes(ctx: Context) {
 
   app.post('/oauth/revoke', async (c) => {
     const form = await readForm(c.req.raw, maxBody)
-    const agent = await presenting(ctx, form, asking(c))
+    const agent = await claimed(ctx, form, asking(c))
     const capability = await ownCapability(ctx, agent, tokenIn(form))
     if (capability !== null) {
       demandLeft(ctx, capability.agent, 'revocations', ctx.config.limits.revocationsPerMinute)
@@ -109,17 +111,19 @@ function metadata(publicUrl: string) {
     introspection_endpoint_auth_methods_supported: methods,
     introspection_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
     authorization_details_types_supported: ['valetkey'],
+    dpop_signing_alg_values_supported: proofAlgorithms,
   }
 }
 
-function asking(c: {
-  env: unknown
-  req: { raw: Request }
-  get: (name: 'requestId') => string
-}): Asking {
-  const { headers } = c.req.raw
+function asking(c: HonoContext<OauthEnv>): Asking {
+  const { headers, method, target } = presenting(c)
   return {
-    authorization: headers.get('authorization'),
+    authorization: c.req.raw.headers.get('authorization'),
+    proof: {
+      proofs: headers.flatMap(([name, value]) => (name === 'dpop' ? [value] : [])),
+      method,
+      target,
+    },
     address: peerAddress(c),
     request: c.get('requestId'),
   }
@@ -151,7 +155,7 @@ function described(ctx: Context, capability: Capability) {
     aud: ctx.publicUrl,
     sub: capability.agent,
     client_id: capability.agent,
-    token_type: 'Bearer',
+    token_type: capability.key === undefined ? 'Bearer' : 'DPoP',
     jti: capability.jti,
     iat: capability.issuedAt,
     exp: capability.expiresAt,
@@ -187,6 +191,8 @@ function oauthRefusal(error: unknown, requestId: string, ctx: Context): Refusal 
 function brokerRefusal(error: BrokerError): Refusal {
   const description = [error.message, error.facts.hint].filter(Boolean).join(' ')
   if (error.code === 'invalid-client') return { status: 401, error: 'invalid_client', description }
+  const { challenge } = error.facts
+  if (challenge !== undefined) return { status: 400, error: challenge, description }
   const status = error.code === 'limit-exceeded' ? 429 : 503
   const retryAfter = error.facts.retryAfter ?? 1
   return { status, error: 'temporarily_unavailable', description, retryAfter }

@@ -4,6 +4,7 @@ import { HTTPException } from 'hono/http-exception'
 import type { Env, NotFoundHandler } from 'hono/types'
 import type { ZodError } from 'zod'
 import { BrokerError, type Problem, problem } from '../errors.ts'
+import { challengeOf } from '../exchange/answer.ts'
 import type { Logger } from '../log.ts'
 
 export const requestIdHeader = 'Valetkey-Request-Id'
@@ -30,7 +31,7 @@ export function problemResponse(
       'Content-Type': 'application/problem+json',
       'Cache-Control': 'no-store',
       [requestIdHeader]: document.request_id,
-      ...(document.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
+      ...(document.status === 401 ? { 'WWW-Authenticate': challengeOf(document) } : {}),
       // What was not read of the body would be taken for the next request.
       ...(document.status === 413 ? { Connection: 'close' } : {}),
       ...(document.retry_after === undefined

@@ -10,6 +10,8 @@ export type AuthorityScope = {
   allow: readonly string[]
   approve: readonly string[]
   approvers: number
+  /** Only for capabilities that are bound to a key. */
+  bound: boolean
   maxTtl: number
   callsPerMinute: number | null
 }
@@ -137,6 +139,7 @@ function scopeSentences(scope: AuthorityScope, granted: boolean): string[] {
   return [
     `Scope ${name} in ${environment} gives capabilities for up to ${scope.maxTtl} s, with ${limit}`,
     `Scope ${name} in ${environment} wants what needs approval approved by ${approvers}`,
+    `Scope ${name} in ${environment} takes ${scope.bound ? 'only capabilities that are bound to a key' : 'capabilities that whoever has them can use'}`,
     ...(granted ? [] : scope.allow.map((one) => `Scope ${name}, granted to nobody, allows ${one}`)),
     ...scope.approve.map((one) => `Scope ${name} wants approval of ${one}`),
   ]
@@ -196,6 +199,7 @@ function withinOne(scope: AuthorityScope, had: readonly AuthorityScope[]): boole
     was !== undefined &&
     was.environment === scope.environment &&
     scope.maxTtl <= was.maxTtl &&
+    (scope.bound || !was.bound) &&
     (was.callsPerMinute === null ||
       (scope.callsPerMinute !== null && scope.callsPerMinute <= was.callsPerMinute)) &&
     scope.allow.every((one) => was.allow.some((other) => allowsLess(one, other)))

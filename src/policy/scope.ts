@@ -19,6 +19,8 @@ export type Scope = {
   approve: readonly Demand[]
   /** How many operators have to approve what needs it. */
   approvers: number
+  /** Only for capabilities that are bound to a key. */
+  bound: boolean
 }
 
 /**

@@ -38,6 +38,7 @@ export async function readAuthority(tx: Tx): Promise<Authority> {
         allow: row.allow.map(allowSpelled).sort(),
         approve: row.approve.toSorted(),
         approvers: row.approvers,
+        bound: row.bound,
         maxTtl: row.maxTtl,
         callsPerMinute: row.callsPerMinute,
       }))

@@ -194,6 +194,7 @@ function scopeOf(row: typeof scopes.$inferSelect, log: Logger): Scope {
     maxTtl: row.maxTtl,
     callsPerMinute: row.callsPerMinute,
     approvers: row.approvers,
+    bound: row.bound,
   }
 }
 

@@ -19,6 +19,7 @@ export type ScopeSetting = {
   callsPerMinute: number | null
   approve: readonly string[]
   approvers: number
+  bound: boolean
 }
 
 export async function listScopes(ctx: Pick<Context, 'db'>): Promise<ScopeRow[]> {
@@ -92,6 +93,7 @@ function factsOf(row: ScopeRow): Record<string, unknown> {
     calls_per_minute: row.callsPerMinute,
     approve: row.approve,
     approvers: row.approvers,
+    bound: row.bound,
   }
 }
 

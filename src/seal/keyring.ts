@@ -1,5 +1,12 @@
 /** Seals values for the row they belong to, and opens them for no other. Never shows a key or a value. */
-import { createHash, webcrypto } from 'node:crypto'
+import {
+  createHash,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  webcrypto,
+} from 'node:crypto'
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
 import { BrokerError } from '../errors.ts'
 import { type Secret, secret } from './secret.ts'
@@ -11,13 +18,19 @@ export type Keyring = {
   /** `row` names the one place where the value may be opened again: `connections/railway/secret`. */
   seal(row: string, value: string): Promise<string>
   open(row: string, sealed: string): Promise<Secret>
+  /** What only holders of the same master key can make of a text, for one purpose: by the key that seals, then by the others. */
+  mac(purpose: string, text: string): readonly string[]
   /** Takes other keys from now on, for everyone who holds this keyring. */
   replace(keys: readonly Uint8Array[]): void
 }
 
 type Key = webcrypto.CryptoKey
 /** In order: the first seals. */
-type Keys = { current: string; byKid: ReadonlyMap<string, Promise<Key>> }
+type Keys = {
+  current: string
+  byKid: ReadonlyMap<string, Promise<Key>>
+  macs: readonly KeyObject[]
+}
 
 export const keyBytes = 32
 const algorithm = 'dir'
@@ -35,6 +48,7 @@ export function createKeyring(initial: readonly Uint8Array[]): Keyring {
     },
     seal: (row, value) => seal(keys, row, value),
     open: (row, sealed) => open(keys, row, sealed),
+    mac: (purpose, text) => keys.macs.map((key) => macOf(key, purpose, text)),
     replace: (others) => {
       keys = load(others)
     },
@@ -54,7 +68,7 @@ function load(raw: readonly Uint8Array[]): Keys {
   const byKid = new Map(raw.map((key) => [kidFor(key), importKey(key)]))
   const [current] = byKid.keys()
   if (current === undefined) throw new Error('There is no master key')
-  return { current, byKid }
+  return { current, byKid, macs: raw.map(macKey) }
 }
 
 function importKey(key: Uint8Array): Promise<Key> {
@@ -64,6 +78,16 @@ function importKey(key: Uint8Array): Promise<Key> {
     'encrypt',
     'decrypt',
   ])
+}
+
+/** A key of its own: what seals is used for nothing else. */
+function macKey(key: Uint8Array): KeyObject {
+  const info = 'valetkey mac'
+  return createSecretKey(Buffer.from(hkdfSync('sha256', key, '', info, keyBytes)))
+}
+
+function macOf(key: KeyObject, purpose: string, text: string): string {
+  return createHmac('sha256', key).update(`${purpose}\0${text}`).digest('base64url')
 }
 
 async function seal({ current, byKid }: Keys, row: string, value: string): Promise<string> {

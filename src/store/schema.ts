@@ -224,6 +224,8 @@ export const scopes = pgTable('scopes', {
   approve: jsonb().$type<string[]>().notNull().default([]),
   /** How many operators have to approve what needs it. */
   approvers: integer().notNull().default(1),
+  /** Only for capabilities that are bound to a key (RFC 9449). */
+  bound: boolean().notNull().default(false),
   updatedAt: at('updated_at').notNull(),
 })
 

@@ -5,7 +5,14 @@ import type { Scope } from '../policy/scope.ts'
 import type { Snapshot } from '../realm/realm.ts'
 import { writeDetails } from './claims.ts'
 import { issue, type Minted } from './issue.ts'
-import { demandUnfrozen, detailsWithin, grantedScopes, lifetime, type Wanted } from './mint.ts'
+import {
+  demandBound,
+  demandUnfrozen,
+  detailsWithin,
+  grantedScopes,
+  lifetime,
+  type Wanted,
+} from './mint.ts'
 import { OauthError } from './oauth-error.ts'
 
 export type Attenuation = Wanted & {
@@ -36,6 +43,7 @@ export async function attenuate(ctx: Context, wanted: Attenuation): Promise<Mint
   const actors =
     wanted.actor === undefined ? parent.actors : [wanted.actor, ...(parent.actors ?? [])]
   const key = wanted.key ?? parent.key
+  demandBound(scopes, key)
   const { agent, environment } = parent
   const said = { agent, environment, scopes: names, details, parents }
   await demandUnfrozen(ctx, snapshot, said, wanted.request)

@@ -33,6 +33,8 @@ export type Minted = {
   scopes: string[]
   details: WireDetail[]
   jti: string
+  /** It is worth nothing without its key. */
+  bound: boolean
 }
 
 export async function issue(ctx: Context, issuing: Issuing): Promise<Minted> {
@@ -54,7 +56,8 @@ export async function issue(ctx: Context, issuing: Issuing): Promise<Minted> {
   const token = await sign(ctx, claims)
   await record(ctx, claims, issuing)
   const details = claims.authorization_details
-  return { token, expiresIn, scopes: [...scopes], details, jti: claims.jti }
+  const bound = issuing.key !== undefined
+  return { token, expiresIn, scopes: [...scopes], details, jti: claims.jti, bound }
 }
 
 async function sign(ctx: Context, claims: Claims): Promise<string> {

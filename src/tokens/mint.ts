@@ -44,6 +44,7 @@ export async function mint(ctx: Context, request: MintRequest): Promise<Minted> 
   const { agent, key, reason } = request
   const snapshot = ctx.realm.now()
   const scopes = grantedScopes(snapshot, agent, request.scopes)
+  demandBound(scopes, key)
   const environment = oneEnvironment(scopes)
   const details = detailsWithin(environment, detailsOf(scopes), request.details, { scopes: true })
   const expiresIn = lifetime(scopes, request.ttl, request.longest)
@@ -61,6 +62,16 @@ export async function mint(ctx: Context, request: MintRequest): Promise<Minted> 
       ...request.facts,
     },
   })
+}
+
+/** A scope may be only for what is worth nothing to a thief. */
+export function demandBound(scopes: readonly Scope[], key: string | undefined): void {
+  const demanding = scopes.find(({ bound }) => bound)
+  if (demanding === undefined || key !== undefined) return
+  throw new OauthError(
+    'invalid_dpop_proof',
+    `The scope ${demanding.name} is only for capabilities that are bound to a key: send a DPoP proof (RFC 9449) with the request.`,
+  )
 }
 
 /** One that some connection would take is minted; one that could be used for nothing is not. */

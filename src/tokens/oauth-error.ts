@@ -9,6 +9,8 @@ const statuses = {
   access_denied: 400,
   unsupported_grant_type: 400,
   invalid_authorization_details: 400,
+  invalid_dpop_proof: 400,
+  use_dpop_nonce: 400,
   temporarily_unavailable: 503,
   server_error: 500,
 } as const

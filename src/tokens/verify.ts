@@ -70,6 +70,14 @@ export function standing(
       { hint: newCapability },
     )
   }
+  const demanding = capability.scopes.find((name) => snapshot.scopes.get(name)?.bound === true)
+  if (demanding !== undefined && capability.key === undefined) {
+    return deny(
+      'capability-revoked',
+      `The scope ${demanding} is only for capabilities that are bound to a key by now, and this one is not.`,
+      { hint: 'Ask for a new one with POST /oauth/token and a DPoP proof (RFC 9449).' },
+    )
+  }
   const freeze = freezeOn(snapshot.freezes, capability, connection)
   return freeze === null ? allow : frozen(freeze)
 }

@@ -59,6 +59,7 @@ const scope: fc.Arbitrary<Scope> = fc.record({
   callsPerMinute: fc.constant(null),
   approve: fc.array(demand, { maxLength: 3 }),
   approvers: fc.integer({ min: 1, max: 3 }),
+  bound: fc.boolean(),
 })
 
 it('a further scope never lowers the gate', () => {

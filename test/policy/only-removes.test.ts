@@ -31,6 +31,7 @@ const scope = (name: string): fc.Arbitrary<AuthorityScope> =>
     allow: some(allow, 4),
     approve: some(demandText, 2),
     approvers: fc.constantFrom(1, 2),
+    bound: fc.boolean(),
     maxTtl: fc.constantFrom(300, 900),
     callsPerMinute: fc.constantFrom(null, 10, 60),
   })
@@ -292,7 +293,7 @@ describe('onlyRemoves', () => {
   it('holds of what takes away: a grant, a pattern, a scope, an agent; and of a gate or a freeze more', () => {
     const before: Authority = {
       agents: [{ name: 'cursor', scopes: ['one', 'two'], secrets: ['hash-a'], keys: [] }],
-      scopes: [full('one'), { ...full('two'), approve: [], approvers: 1 }],
+      scopes: [full('one'), { ...full('two'), approve: [], approvers: 1, bound: true }],
       environments: [{ name: 'staging', protected: false }],
       bindings: ['staging owns x on railway'],
       connections: ['railway is railway at https://a.example'],
@@ -325,6 +326,10 @@ describe('onlyRemoves', () => {
         ...before,
         scopes: [{ ...one, allow: ['github:Mutation.a'] }, two],
       },
+      'no key wanted any more': {
+        ...before,
+        scopes: [one, { ...two, bound: false }],
+      },
       'another key': { ...before, agents: [{ ...cursor, keys: ['the key b'] }] },
       'a trust': { ...before, trusts: ['ci: jobs of a'] },
       'another secret': { ...before, agents: [{ ...cursor, secrets: ['hash-b'], keys: [] }] },
@@ -353,6 +358,7 @@ function full(name: string): AuthorityScope {
     allow: ['railway:@read', 'railway:Mutation.a', 'github:Mutation.*'],
     approve: ['railway:@destructive'],
     approvers: 2,
+    bound: false,
     maxTtl: 900,
     callsPerMinute: 60,
   }

@@ -19,6 +19,7 @@ const scope: fc.Arbitrary<Scope> = fc.record({
   callsPerMinute: fc.constant(null),
   approve: fc.constant([]),
   approvers: fc.constant(1),
+  bound: fc.constant(false),
 })
 const details = fc.array(
   fc.record({ connection, operations: fc.array(pattern, { maxLength: 4 }) }),
@@ -136,6 +137,7 @@ describe('allowed', () => {
         callsPerMinute: null,
         approve: [],
         approvers: 1,
+        bound: false,
       },
     ]
     const held = capability({ details: detailsOf(scopes) })

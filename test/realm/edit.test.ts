@@ -85,6 +85,7 @@ describe.each(stores)('on %s', (kind) => {
       callsPerMinute: null,
       approve: [],
       approvers: 1,
+      bound: false,
     })
     await ctx.db.insert(bindings).values({
       id: 'bnd_1',

@@ -14,6 +14,7 @@ const setting: ScopeSetting = {
   callsPerMinute: null,
   approve: [],
   approvers: 1,
+  bound: false,
 }
 
 async function withStaging(kind: (typeof stores)[number]) {
@@ -38,6 +39,7 @@ describe.each(stores)('on %s', (kind) => {
       callsPerMinute: null,
       approve: [],
       approvers: 1,
+      bound: false,
     })
   })
 

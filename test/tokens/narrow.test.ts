@@ -91,6 +91,7 @@ function read(written: Written): Scope {
     callsPerMinute: null,
     approve: [],
     approvers: 1,
+    bound: false,
     allow: parsed.flatMap((one) => ('problem' in one ? [] : [one])),
   }
 }

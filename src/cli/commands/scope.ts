@@ -22,6 +22,7 @@ type SetOptions = {
   allow: string[]
   approve?: string[]
   approvers?: number
+  bound?: true
   ttl?: number
   limit?: number
 }
@@ -43,6 +44,7 @@ function setCommand(noun: Command, cli: Cli): void {
       gather,
     )
     .option('--approvers <count>', 'how many operators have to approve what needs it', readCount)
+    .option('--bound', 'only for capabilities that are bound to a key (DPoP)')
     .option('--ttl <duration>', 'longest life of a capability, such as 15m', readDuration)
     .option('--limit <rate>', 'calls per minute, such as 60/m', readRate)
     .action(async (name: string, options: SetOptions) => {
@@ -54,6 +56,7 @@ function setCommand(noun: Command, cli: Cli): void {
         calls_per_minute: options.limit,
         approve: options.approve,
         approvers: options.approvers,
+        bound: options.bound,
       }
       const made = await told(admin.scopes[':name'].$put({ param: { name }, json }))
       for (const warning of made.warnings) cli.speak.warn(`${warning}.`)
@@ -99,6 +102,7 @@ function showCommand(noun: Command, cli: Cli): void {
           limit: limit === null ? 'none of its own' : `${limit} calls a minute`,
           asks: one.approve.length === 0 ? undefined : one.approve.join(' '),
           approvers: String(one.approvers),
+          bound: one.bound ? 'only with the key of the capability' : undefined,
           changed: page.when(one.updated_at),
         })
         page.line('')

@@ -19,6 +19,7 @@ const ScopeShown = z
     calls_per_minute: z.int().nullable(),
     approve: z.array(z.string()).describe('What needs an approval wherever it happens.'),
     approvers: z.int().describe('How many operators have to approve what needs it.'),
+    bound: z.boolean().describe('Only for capabilities that are bound to a key (RFC 9449).'),
     updated_at: z.iso.datetime(),
   })
   .openapi('Scope')
@@ -31,6 +32,7 @@ const ScopeGiven = z
     calls_per_minute: z.int().min(1).max(1_000_000).nullable().default(null),
     approve: z.array(z.string().max(264)).max(500).default([]),
     approvers: z.int().min(1).max(5).default(1),
+    bound: z.boolean().default(false),
   })
   .openapi('ScopeSetting')
 
@@ -91,6 +93,7 @@ export function scopeRoutes(ctx: Context) {
         callsPerMinute: given.calls_per_minute,
         approve: given.approve,
         approvers: given.approvers,
+        bound: given.bound,
       })
       return c.json({ ...shown(row), warnings: warningsOf(ctx.realm.now(), row.allow) }, 200)
     })
@@ -110,6 +113,7 @@ function shown(row: ScopeRow): z.infer<typeof ScopeShown> {
     calls_per_minute: row.callsPerMinute,
     approve: row.approve,
     approvers: row.approvers,
+    bound: row.bound,
     updated_at: row.updatedAt.toISOString(),
   }
 }

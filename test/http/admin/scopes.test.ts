@@ -33,6 +33,7 @@ describe.each(stores)('on %s', (kind) => {
       calls_per_minute: null,
       approve: [],
       approvers: 1,
+      bound: false,
       warnings: [],
     })
     await set('read', { allow: ['railway:@read'], max_ttl: 3_600, calls_per_minute: 30 })
@@ -43,6 +44,7 @@ describe.each(stores)('on %s', (kind) => {
       calls_per_minute: 30,
       approve: [],
       approvers: 1,
+      bound: false,
     })
     const listed = await plane.call('GET', '/admin/scopes')
     expect(listed.json).toMatchObject({ scopes: [{ name: 'read', version: 2 }] })
