@@ -36,6 +36,8 @@ export type Cli = {
   start: Start
   /** For what was said in full on stdout and still is no success: `explain` found a refusal. */
   endWith(code: 0 | 1): void
+  /** With whatever a command that was started ended with. */
+  exitWith(code: number): void
 }
 
 export const defaultAdminUrl = 'http://localhost:8421'

@@ -11,6 +11,7 @@ export type Call = {
   /** Sent as a form, as OAuth wants it. */
   form?: URLSearchParams
   bearer?: string
+  headers?: Readonly<Record<string, string>>
   timeoutMs?: number
 }
 
@@ -75,6 +76,7 @@ function headersOf(options: Call): Record<string, string> {
   return {
     accept: 'application/json, application/problem+json',
     ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...options.headers,
     ...(options.bearer === undefined ? {} : { authorization: `Bearer ${options.bearer}` }),
   }
 }

@@ -45,6 +45,17 @@ export async function readPrivateKey(path: string): Promise<KeyObject> {
   }
 }
 
+/** What it signs with (RFC 7518, RFC 8037). */
+export function algorithmOf(key: KeyObject): string {
+  const known: Record<string, string> = { ed25519: 'EdDSA', ec: 'ES256', rsa: 'PS256' }
+  const algorithm = known[key.asymmetricKeyType ?? '']
+  if (algorithm !== undefined) return algorithm
+  throw usage(
+    'The key is of a kind that the broker does not take.',
+    'It takes Ed25519, P-256 and RSA.',
+  )
+}
+
 /** A public JWK to register. */
 export async function readPublicJwk(path: string): Promise<Jwk> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {

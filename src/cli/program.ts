@@ -15,6 +15,7 @@ import { freezeCommands } from './commands/freeze.ts'
 import { keyCommands } from './commands/key.ts'
 import { operatorCommands } from './commands/operator.ts'
 import { providerCommands } from './commands/provider.ts'
+import { runCommand } from './commands/run.ts'
 import { scopeCommands } from './commands/scope.ts'
 import { serveCommands } from './commands/serve.ts'
 import { sessionCommands } from './commands/session.ts'
@@ -51,6 +52,7 @@ export function program(cli: Cli): Command {
     trustCommands,
     tokenCommand,
     explainCommand,
+    runCommand,
     capabilityCommands,
     approvalCommands,
     changeCommands,

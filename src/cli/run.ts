@@ -20,13 +20,13 @@ export async function run(
     columns: settings.columns,
   })
   let code: number = 0
-  const endWith = (ended: 0 | 1) => {
+  const endWith = (ended: number) => {
     code = ended
   }
   terminal.stdout.on('error', closedPipe)
   try {
     refuseSecrets(argv)
-    const root = program({ terminal, settings, speak, start, endWith })
+    const root = program({ terminal, settings, speak, start, endWith, exitWith: endWith })
     if (argv.length === 0) root.outputHelp()
     else await root.parseAsync([...argv], { from: 'user' })
     return code

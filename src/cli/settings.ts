@@ -15,6 +15,8 @@ export type Settings = {
   columns: number | undefined
   /** Whether the locale writes UTF-8. */
   unicode: boolean
+  /** Any other variable, for what a CI system says of itself. Undefined where it is empty. */
+  variable(name: string): string | undefined
 }
 
 export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
@@ -26,6 +28,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     clientSecret: env.VALETKEY_CLIENT_SECRET || undefined,
     directory: join(env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'valetkey'),
     columns: Number.isInteger(columns) && columns > 0 ? columns : undefined,
+    variable: (name) => env[name] || undefined,
     unicode: /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || ''),
   }
 }

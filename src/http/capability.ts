@@ -6,6 +6,8 @@ import type { Detail } from '../policy/capability.ts'
 import type { Step } from '../policy/operation.ts'
 import { writePattern } from '../policy/pattern.ts'
 import { demand } from '../policy/verdict.ts'
+import { providerNamed } from '../providers/registry.ts'
+import type { Snapshot } from '../realm/realm.ts'
 import { budgetOf, leftOf } from '../tokens/budgets.ts'
 import { presentedCapability } from '../tokens/presented.ts'
 import { standing } from '../tokens/verify.ts'
@@ -41,6 +43,7 @@ export function capabilityInfoRoutes(ctx: Context) {
         connection,
         url: `${ctx.publicUrl}/x/${connection}`,
         operations: operations.map(writePattern),
+        ...clientsOf(policy, connection),
         ...(resources === undefined ? {} : { resources: resources.map(spelled) }),
         ...(left === null ? {} : { calls_left: left.calls, writes_left: left.writes }),
       })),
@@ -55,6 +58,12 @@ export function capabilityInfoRoutes(ctx: Context) {
       ],
     })
   })
+}
+
+/** For what starts a client: the variables that it reads. */
+function clientsOf({ connections }: Snapshot, name: string) {
+  const provider = providerNamed(connections.get(name)?.provider ?? '')
+  return provider === undefined ? {} : { clients: provider.clients }
 }
 
 type Counted = Detail & { left: { calls: number | null; writes: number | null } | null }

@@ -91,6 +91,11 @@ export type Provider<Catalogue = unknown> = {
   ): Promise<Located>
   /** What people should know of a resource before they agree to lose it. Throws an Error that says why it cannot be read. */
   describe(resource: Pick<Resource, 'kind' | 'id'>, home: Place, lookup: Lookup): Promise<Described>
+  /**
+   * How the API's own clients find another address: by variable, the path below the connection. `tokens` are the variables in
+   * which they demand a token even where they need none.
+   */
+  clients: { urls: Readonly<Record<string, string>>; tokens: readonly string[] }
   /** Everything that the credential sees and that can be bound. */
   discover(lookup: Lookup): Promise<readonly Discovered[]>
   /** The document that learns the schema, and what turns its answer into SDL. */

@@ -28,7 +28,18 @@ test('every command has help that ends with an example of itself', async () => {
   const verbs = (noun: string, ...names: string[]) => names.map((name) => `${noun} ${name}`)
   expect([...helps.keys()].sort()).toEqual(
     [
-      ...['serve', 'demo', 'status', 'login', 'logout', 'whoami', 'completion', 'token', 'explain'],
+      ...[
+        'serve',
+        'demo',
+        'status',
+        'login',
+        'logout',
+        'whoami',
+        'completion',
+        'token',
+        'explain',
+        'run',
+      ],
       ...verbs('provider', 'list', 'show', 'operations', 'coverage', 'refresh'),
       ...verbs('connection', 'add', 'list', 'show', 'test', 'rotate', 'remove'),
       ...verbs('environment', 'add', 'set', 'list', 'show', 'discover', 'bind', 'unbind', 'remove'),

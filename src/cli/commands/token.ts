@@ -1,97 +1,52 @@
-/** `token`: a capability for an agent. Prints the token and nothing else, so that it can be captured. */
-import type { Command } from 'commander'
-import { gather, readDuration } from '../amounts.ts'
-import { readSecret } from '../ask.ts'
-import { agents, type Cli } from '../cli.ts'
-import { call, record } from '../client.ts'
+/** `token`: a capability for an agent or a CI job. Prints the token and nothing else, so that it can be captured. */
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Cli } from '../cli.ts'
 import { example } from '../example.ts'
-import { Failure, usage } from '../failure.ts'
-import { readName, readNames } from '../names.ts'
+import { type Format, formats, handOver } from '../handing-over.ts'
+import { readPrivateKey } from '../key-files.ts'
+import { describedBy, type ObtainOptions, obtaining, obtainOptions } from '../obtain.ts'
+import { proverOf } from '../prover.ts'
 
-type Options = {
-  clientId: string
-  scope: string[]
-  ttl?: number
-  operation?: string[]
-  reason?: string
-  secretFile?: string
-}
+type Options = ObtainOptions & { format: Format; variable?: string; dpopKey?: string }
 
 export function tokenCommand(program: Command, cli: Cli): void {
-  const token = program
-    .command('token')
-    .description('get a capability for an agent; prints the token alone')
-    .requiredOption('--client-id <name>', 'the agent', readName)
-    .requiredOption(
-      '--scope <scope>',
-      'a scope it was granted; may be given several times',
-      readNames,
+  const token = obtainOptions(
+    program
+      .command('token')
+      .description('get a capability for an agent or a CI job; prints the token alone'),
+  )
+    .option('--dpop-key <file>', 'bind it to this private key (RFC 9449)')
+    .addOption(
+      new Option('--format <format>', 'how it is printed').choices(formats).default('token'),
     )
-    .option('--ttl <duration>', 'how long it lives, such as 10m', readDuration)
-    .option(
-      '--operation <connection:operation>',
-      'ask for less than the scope allows; may be given several times',
-      gather,
-    )
-    .option('--reason <text>', 'what it is for; recorded, never judged')
-    .option('--secret-file <file>', 'read the client secret from a file')
+    .option('--variable <name>', 'what it is called in env, dotenv and github-output', readVariable)
     .addHelpText(
       'after',
-      '\nThe client secret comes from --secret-file, else VALETKEY_CLIENT_SECRET, else the prompt or stdin.',
+      `
+The client secret comes from --secret-file, else VALETKEY_CLIENT_SECRET, else the prompt or stdin.
+In GitHub Actions and Buildkite the capability is hidden from the log.`,
     )
     .action(async (options: Options) => {
-      const plane = await agents(cli)
-      const form = await requested(cli, options)
-      const response = await call(plane, '/oauth/token', { method: 'POST', form })
-      const minted = record(await response.json())
-      const token = minted?.['access_token']
-      if (typeof token !== 'string') {
-        throw new Failure('not-a-broker', `${plane.url} answered without a token.`, {
-          hint: 'Check VALETKEY_URL: it names the agent plane.',
-        })
-      }
-      if (cli.speak.json) cli.speak.result(minted, () => {})
-      else await cli.speak.raw(token)
+      const { plane, obtain } = await obtaining(cli, options)
+      const prover =
+        options.dpopKey === undefined
+          ? undefined
+          : await proverOf((await describedBy(plane)).issuer, await readPrivateKey(options.dpopKey))
+      const got = await obtain(prover)
+      const format = cli.speak.json ? 'json' : options.format
+      const usual = format === 'github-output' ? 'token' : 'VALETKEY_TOKEN'
+      const name = options.variable ?? usual
+      await handOver(cli, { ...got, host: new URL(plane.url).hostname }, { format, name })
     })
   example(
     token,
-    'export RAILWAY_API_TOKEN=$(valetkey token --client-id cursor --scope staging-domains)',
+    `export RAILWAY_API_TOKEN=$(valetkey token --client-id cursor --scope staging-domains)
+  $ valetkey token --oidc github --scope deploy --format github-output
+  $ valetkey token --from - --actor tests --operation 'railway:@read' --ttl 5m`,
   )
 }
 
-async function requested(cli: Cli, options: Options): Promise<URLSearchParams> {
-  const { settings } = cli
-  const details = narrowed(options.operation ?? [])
-  const given = options.secretFile === undefined ? settings.clientSecret : undefined
-  const secret =
-    given ?? (await readSecret(cli, `Client secret of ${options.clientId}`, options.secretFile))
-  const form = new URLSearchParams({
-    grant_type: 'client_credentials',
-    client_id: options.clientId,
-    client_secret: secret,
-    scope: options.scope.join(' '),
-  })
-  if (options.ttl !== undefined) form.set('ttl', String(options.ttl))
-  if (options.reason !== undefined) form.set('reason', options.reason)
-  if (details.length > 0) form.set('authorization_details', JSON.stringify(details))
-  return form
-}
-
-/** `railway:Query.*` and its like, gathered by connection as RFC 9396 wants them. */
-function narrowed(operations: readonly string[]) {
-  const pairs = operations.map((text) => {
-    const at = text.indexOf(':')
-    if (at < 1 || at === text.length - 1) {
-      throw usage(
-        `--operation ${text} is not of the form CONNECTION:OPERATION.`,
-        'For example: --operation railway:Query.project',
-      )
-    }
-    return [text.slice(0, at), text.slice(at + 1)] as const
-  })
-  return [...Map.groupBy(pairs, ([connection]) => connection)].map(([connection, group]) => ({
-    type: 'valetkey',
-    connection,
-    operations: group.map(([, operation]) => operation),
-  }))
+function readVariable(text: string): string {
+  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(text)) return text
+  throw new InvalidArgumentError('A variable is letters, digits and underscores.')
 }

@@ -41,6 +41,10 @@ export const railway: Provider<Catalogue> = {
   locate,
   describe,
   discover,
+  clients: {
+    urls: { RAILWAY_GRAPHQL_ENDPOINT: graphqlPath },
+    tokens: ['RAILWAY_API_TOKEN'],
+  },
   introspection: {
     path: graphqlPath,
     document: getIntrospectionQuery({ descriptions: false }),
