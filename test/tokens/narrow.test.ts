@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type Capability, detailsOf } from '../../src/policy/capability.ts'
+import { type Capability, detailFor, detailsOf } from '../../src/policy/capability.ts'
 import { type Effect, effects, type Operation, ordinary } from '../../src/policy/operation.ts'
 import { parseAllow } from '../../src/policy/pattern.ts'
 import { allowed, type Scope } from '../../src/policy/scope.ts'
 import type { AgentPolicy, Snapshot } from '../../src/realm/realm.ts'
+import { attenuate } from '../../src/tokens/attenuate.ts'
 import { mint } from '../../src/tokens/mint.ts'
 import { OauthError } from '../../src/tokens/oauth-error.ts'
 import { verifyCapability } from '../../src/tokens/verify.ts'
@@ -187,4 +188,128 @@ describe('a minted capability', () => {
     )
     expect(minted).toBeGreaterThan(100)
   })
+
+  it('yields by no sequence of exchanges one that allows, or lasts for, anything that it did not', async () => {
+    let grown = 0
+    await fc.assert(
+      fc.asyncProperty(
+        scopes.map((all) => all.map((one) => ({ ...one, environment: 'staging' }))),
+        asked,
+        fc.array(asked, { minLength: 1, maxLength: 5 }),
+        fc.array(fc.tuple(connection, operation), { minLength: 10, maxLength: 10 }),
+        async (written, first, exchanges, calls) => {
+          const defined = new Map(written.map((one) => [one.name, read(one)]))
+          const agent: AgentPolicy = { name: 'cursor', scopes: new Set(scopeNames) }
+          const snapshot: Snapshot = {
+            ...ctx.realm.now(),
+            scopes: defined,
+            agents: new Map([['cursor', agent]]),
+          }
+          const judged = { ...ctx, realm: { ...ctx.realm, now: () => snapshot } }
+          const given = async (minting: Promise<{ token: string }>) => {
+            try {
+              return await verifyCapability(ctx, (await minting).token)
+            } catch (error) {
+              if (error instanceof OauthError) return null
+              throw error
+            }
+          }
+          const root = await given(mint(judged, { agent, ...first, scopes: scopeNames }))
+          if (root === null) return
+          let parent = root
+          for (const exchange of exchanges) {
+            const child = await given(attenuate(judged, { parent, ...exchange }))
+            if (child === null) continue
+            grown += 1
+            expect(child.parents).toEqual([parent.jti, ...(parent.parents ?? [])])
+            expect(child.rootedAt).toBe(root.issuedAt)
+            expect(child.expiresAt).toBeLessThanOrEqual(parent.expiresAt)
+            for (const one of child.scopes) expect(parent.scopes).toContain(one)
+            for (const one of child.details) {
+              const held = detailFor(root.details, one.connection)
+              expect(held).not.toBeNull()
+              if (held?.resources !== undefined) {
+                expect(held.resources).toEqual(
+                  expect.arrayContaining([...(one.resources ?? ['none'])]),
+                )
+              }
+              for (const count of ['maxCalls', 'maxWrites'] as const) {
+                const most = held?.[count]
+                if (most !== undefined) expect(one[count]).toBeLessThanOrEqual(most)
+              }
+            }
+            parent = child
+          }
+          // Also under scopes that by then name everything: what a scope gains later is not for a narrower capability.
+          const now = (held: readonly string[]) => held.flatMap((one) => defined.get(one) ?? [])
+          const later = (held: readonly string[]) =>
+            now(held).map((one) => ({ ...one, allow: everything }))
+          for (const [at, call] of calls) {
+            for (const standing of [now, later]) {
+              if (allowed(root, standing(root.scopes), at, call).verdict === 'allow') continue
+              expect(allowed(parent, standing(parent.scopes), at, call).verdict).toBe('deny')
+            }
+          }
+        },
+      ),
+      { numRuns: 300 },
+    )
+    expect(grown).toBeGreaterThan(100)
+  })
 })
+
+const resource = fc.constantFrom('railway:service:a', 'railway:service:b', 'railway:service:c')
+const few = fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined, freq: 1 })
+
+/** What a client may ask for, sense and nonsense. */
+const asked = fc
+  .record({
+    scopes: fc.oneof(fc.constant([]), fc.subarray(scopeNames)),
+    details: fc.option(
+      fc.array(
+        fc
+          .record({
+            type: fc.constant('valetkey'),
+            connection: mostlyRailway(),
+            operations: fc.option(fc.array(pattern, { minLength: 1, maxLength: 2 }), {
+              nil: undefined,
+            }),
+            resources: fc.option(fc.uniqueArray(resource, { minLength: 1 }), {
+              nil: undefined,
+              freq: 1,
+            }),
+            max_calls: few,
+            max_writes: few,
+          })
+          .map(({ resources, ...one }) =>
+            one.connection === 'railway' ? { ...one, resources } : one,
+          ),
+        { minLength: 1, maxLength: 2 },
+      ),
+      { nil: undefined, freq: 3 },
+    ),
+    ttl: fc.option(fc.integer({ min: 1, max: 1_200 }), { nil: undefined, freq: 2 }),
+  })
+  .map(
+    (one) =>
+      JSON.parse(JSON.stringify(one)) as { scopes: string[]; details?: unknown; ttl?: number },
+  )
+
+function mostlyRailway() {
+  return fc.oneof({ weight: 4, arbitrary: fc.constant('railway') }, connection)
+}
+
+const everything = ['railway', 'github'].flatMap((one) =>
+  [
+    '*',
+    '@read',
+    '@write',
+    'Query.project',
+    'Query.projects',
+    'Mutation.volumeDelete',
+    'Mutation.vary',
+  ].flatMap((source) => {
+    const parsed = parseAllow(`${one}:${source}`)
+    return 'problem' in parsed ? [] : [parsed]
+  }),
+)
