@@ -22,6 +22,7 @@ import { type Child, killAll } from './children.ts'
 import { freezeClaims } from './freeze.ts'
 import { startHaproxy } from './haproxy.ts'
 import { connections, load, type Request } from './load.ts'
+import { mintClaims } from './mints.ts'
 import { firstWarmUpSeconds, measure, type Row, rate, type Way } from './rows.ts'
 import { type Claim, claims, table, whole } from './table.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
@@ -112,6 +113,8 @@ async function bench(): Promise<void> {
       await auditClaim('on PGlite', embedded, onPglite),
       await mintClaim('on PostgreSQL', postgres),
       await mintClaim('on PGlite', embedded),
+      ...(await mintClaims('on PostgreSQL', postgres)),
+      ...(await mintClaims('on PGlite', embedded)),
       ...startClaims('on PostgreSQL', postgres),
       ...startClaims('on PGlite', embedded),
       ...commands,
