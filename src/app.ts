@@ -9,6 +9,7 @@ import { agentPlane } from './http/agent-plane.ts'
 import { approvalRoutes } from './http/approvals.ts'
 import { capabilityInfoRoutes } from './http/capability.ts'
 import { liveness, readiness } from './http/health.ts'
+import { leaseRoutes } from './http/leases.ts'
 import { oauthRoutes } from './http/oauth.ts'
 import { refusal, refuseUnmatched } from './http/problem.ts'
 import { newRequestId } from './ids.ts'
@@ -37,6 +38,7 @@ function agentRest(ctx: Context) {
     .route('/', oauthRoutes(ctx)) //          /oauth/token /oauth/revoke /oauth/introspect /.well-known/*
     .route('/', capabilityInfoRoutes(ctx)) // /v1/capability
     .route('/', approvalRoutes(ctx)) //       /v1/approvals/{id}
+    .route('/', leaseRoutes(ctx)) //          /v1/leases
     .route('/', liveness()) //                /healthz
 }
 

@@ -9,8 +9,10 @@ import type { Config } from './config.ts'
 import type { Context } from './context.ts'
 import { watchDeferred } from './exchange/deferred.ts'
 import { createDial } from './exchange/dial.ts'
+import { watchLeases } from './exchange/lease-watch.ts'
 import { settled } from './http/agent-plane.ts'
 import { type EnrolmentCode, enrolmentCode } from './identity/operators.ts'
+import { leaseKinds } from './leases/registry.ts'
 import { drainAll, listenOn, type Planes } from './listen.ts'
 import type { Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -61,7 +63,8 @@ export async function startBroker(
     operator.serve(app.operator)
     await ctx.journal.append({ kind: 'start', facts: { version } })
     const deferred = watchDeferred(ctx)
-    ends = [...end, () => lastEntry(ctx), () => deferred.close()]
+    const leases = watchLeases(ctx)
+    ends = [...end, () => lastEntry(ctx), () => deferred.close(), () => leases.close()]
     return {
       ctx,
       agentUrl: originOf(config, agent.port),
@@ -159,6 +162,7 @@ export async function openContext(
       journal,
       signing,
       dial,
+      leasing: leaseKinds(),
     }
     return { ctx, end, lost: store.lost ?? new Promise(() => {}) }
   } catch (error) {

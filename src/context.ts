@@ -2,6 +2,7 @@
 import type { Journal } from './audit/journal.ts'
 import type { Config } from './config.ts'
 import type { Dial } from './exchange/dial.ts'
+import type { LeaseKinds } from './leases/kind.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Realm } from './realm/realm.ts'
@@ -33,6 +34,7 @@ export type Context = {
   journal: Journal
   signing: SigningKeys
   dial: Dial
+  leasing: LeaseKinds
 }
 
 /** State that lives as long as the context does, made when first asked for: caches, counters. */

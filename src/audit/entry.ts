@@ -9,6 +9,7 @@ export const kinds = [
   'revoke',
   'change',
   'approval',
+  'lease',
   'sign-in',
   'sign-out',
   'start',

@@ -13,6 +13,7 @@ import { environmentCommands } from './commands/environment.ts'
 import { explainCommand } from './commands/explain.ts'
 import { freezeCommands } from './commands/freeze.ts'
 import { keyCommands } from './commands/key.ts'
+import { leaseCommands } from './commands/lease.ts'
 import { operatorCommands } from './commands/operator.ts'
 import { providerCommands } from './commands/provider.ts'
 import { runCommand } from './commands/run.ts'
@@ -54,6 +55,7 @@ export function program(cli: Cli): Command {
     explainCommand,
     runCommand,
     capabilityCommands,
+    leaseCommands,
     approvalCommands,
     changeCommands,
     freezeCommands,

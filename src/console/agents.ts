@@ -2,7 +2,8 @@
 import { Hono } from 'hono'
 import { html } from 'hono/html'
 import type { Context } from '../context.ts'
-import { listAgents } from '../identity/agents.ts'
+import { type AgentShown, listAgents } from '../identity/agents.ts'
+import type { Trust } from '../policy/trust.ts'
 import { listCapabilities } from '../tokens/revoke.ts'
 import type { ConsoleEnv } from './api/session.ts'
 import { lastDay } from './overview.ts'
@@ -13,7 +14,7 @@ export function agentPages(ctx: Context) {
   app.get('/console/agents', async (c) => {
     const agents = await listAgents(ctx)
     const capabilities = await listCapabilities(ctx, {})
-    const { freezes } = ctx.realm.now()
+    const { freezes, trusts } = ctx.realm.now()
     return page(ctx, c, {
       title: 'Agents',
       at: '/console/agents',
@@ -22,13 +23,13 @@ ${
   agents.length === 0
     ? nothing('None yet: valetkey agent add NAME --scope SCOPE')
     : table(
-        ['Name', 'Scopes', 'Secrets', 'Added', ''],
+        ['Name', 'Scopes', 'Signs in with', 'Added', ''],
         agents.map((agent) => [
           html`<a href="/console/audit?agent=${agent.name}">${agent.name}</a>`,
           agent.scopes.length === 0
             ? html`<span class="soft">none</span>`
             : agent.scopes.join(', '),
-          agent.secrets.length,
+          signsInWith(agent, trusts),
           time(agent.createdAt),
           freezes.has(`agent:${agent.name}`)
             ? html`<span class="tag bad">frozen</span>`
@@ -42,9 +43,10 @@ ${
   capabilities.length === 0
     ? nothing('No agent holds one now.')
     : table(
-        ['Agent', 'Environment', 'Scopes', 'Until', 'Its own reason'],
+        ['Agent', 'For', 'Environment', 'Scopes', 'Until', 'Its own reason'],
         capabilities.map((one) => [
           one.agent,
+          one.actor ?? '',
           one.environment,
           one.scopes.join(', '),
           time(one.expiresAt),
@@ -55,4 +57,13 @@ ${
     })
   })
   return app
+}
+
+/** In words: one thing, or two while one replaces the other. */
+function signsInWith({ name, secrets, keys }: AgentShown, trusts: readonly Trust[]): string {
+  const trust = trusts.find(({ agent }) => agent === name)
+  if (trust !== undefined) return `a job of ${new URL(trust.issuer).host}`
+  const count = (of: number, one: string) =>
+    of === 0 ? [] : [of === 1 ? `a ${one}` : `${of} ${one}s`]
+  return [...count(secrets.length, 'secret'), ...count(keys.length, 'key')].join(', ') || 'nothing'
 }

@@ -129,6 +129,7 @@ function scopeFor(one: Chosen, connection: string, { scopes }: Pick<Snapshot, 's
           approve: exact,
           approvers: 1,
           bound: false,
+          leases: {},
         },
         ...{ maxTtl: capabilityLife, callsPerMinute: null },
       },

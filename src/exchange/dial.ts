@@ -7,7 +7,7 @@ import { Pool, errors as undiciErrors } from 'undici'
 import { BrokerError } from '../errors.ts'
 import { providerNamed } from '../providers/registry.ts'
 import type { Secret } from '../seal/secret.ts'
-import { addressAllowed, checkedLookup, notAllowed, type Permission } from './addresses.ts'
+import { addressAllowed, checkedLookup, notAllowed, type Permission } from '../vault/addresses.ts'
 import { type Answered, receive } from './answering.ts'
 import { together } from './together.ts'
 

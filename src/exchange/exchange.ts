@@ -12,7 +12,8 @@ import { authenticate, stillStanding } from './authenticate.ts'
 import { type Incoming, readCall, readTarget, type Target } from './call.ts'
 import { callEntry } from './entry.ts'
 import { type Answer, forward } from './forward.ts'
-import { bodyLimit, connectionOf, judge } from './judge.ts'
+import { bodyLimit, connectionOf, demandRelays, judge } from './judge.ts'
+import { leaseAnswer } from './lease.ts'
 import { permitted } from './permit.ts'
 import { underCurrentPolicy } from './policy.ts'
 
@@ -21,6 +22,7 @@ export async function exchange(ctx: Context, incoming: Incoming): Promise<Answer
   const capability = await authenticate(ctx, incoming, target.connection)
 
   return audited(ctx, incoming, target, capability, async (noted) => {
+    demandRelays(ctx, target.connection)
     const call = await readCall(incoming, target, bodyLimit(ctx, target, capability))
     return carryOut(ctx, { incoming, target, capability, call, noted })
   })
@@ -49,10 +51,14 @@ export async function carryOut(
   })
   if (ready.kind === 'answer') return answerFromHere(ready.json)
 
+  const leases = ready.provider.engine === 'lease'
   const answer = await concluded(ctx, noted, incoming.signal, () =>
-    forward(ctx, { ...ready, signal: incoming.signal }),
+    leases
+      ? leaseAnswer(ctx, { ...ready, capability, sites: noted.facts.sites.flat() })
+      : forward(ctx, { ...ready, signal: incoming.signal }),
   )
-  return ready.permit.keep(answer)
+  // A credential is kept nowhere.
+  return leases ? answer : ready.permit.keep(answer)
 }
 
 export type Underway = {

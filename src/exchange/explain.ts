@@ -7,13 +7,14 @@ import { answerFromHere } from './answer.ts'
 import { authenticate } from './authenticate.ts'
 import { type Incoming, readCall, readTarget } from './call.ts'
 import type { Answer } from './forward.ts'
-import { bodyLimit, connectionOf, judge } from './judge.ts'
+import { bodyLimit, connectionOf, demandRelays, judge } from './judge.ts'
 import { withinLimits } from './limits.ts'
 
 export async function explain(ctx: Context, incoming: Incoming): Promise<Answer> {
   const target = readTarget(incoming.target, '/explain/', ctx.config.limits)
   const capability = await authenticate(ctx, incoming, target.connection)
   return withinLimits(ctx, capability, async () => {
+    demandRelays(ctx, target.connection)
     const call = await readCall(incoming, target, bodyLimit(ctx, target, capability))
     const policy = ctx.realm.now()
     const { connection, provider, catalogue } = connectionOf(policy, target.connection)

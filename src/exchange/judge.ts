@@ -45,6 +45,16 @@ export function connectionOf(
   return { connection, provider, catalogue }
 }
 
+/** What an agent sends to a connection of leases would stand where the scope's own words have to. */
+export function demandRelays(ctx: Context, name: string): void {
+  const { provider } = connectionOf(ctx.realm.now(), name)
+  if (provider.engine !== 'lease') return
+  throw new BrokerError('unknown-operation', `${name} relays nothing.`, {
+    connection: name,
+    hint: 'What it has is leased: POST /v1/leases.',
+  })
+}
+
 /**
  * The most bytes that a body may have where it is addressed, before anybody has looked at it. A large one is taken only
  * from an agent that may do what it is for.

@@ -13,6 +13,7 @@ import { exchange } from '../exchange/exchange.ts'
 import { explain } from '../exchange/explain.ts'
 import type { Answer } from '../exchange/forward.ts'
 import { speaksGraphql } from '../exchange/judge.ts'
+import { lease } from '../exchange/lease.ts'
 import { newRequestId } from '../ids.ts'
 import { currentNonce } from '../tokens/dpop.ts'
 
@@ -28,7 +29,9 @@ export function agentPlane(ctx: Context, rest: RequestListener): RequestListener
       ? exchange
       : target.startsWith('/explain/')
         ? explain
-        : null
+        : target === '/v1/leases' && request.method === 'POST'
+          ? lease
+          : null
     if (road === null) return rest(request, response)
     const travelling = travel(ctx, road, request, response).catch((error) => {
       ctx.log.error({ err: error }, 'an answer could not be written')

@@ -12,6 +12,8 @@ export type AuthorityScope = {
   approvers: number
   /** Only for capabilities that are bound to a key. */
   bound: boolean
+  /** In words: from which connection, and with what. */
+  leases: readonly string[]
   maxTtl: number
   callsPerMinute: number | null
 }
@@ -140,6 +142,7 @@ function scopeSentences(scope: AuthorityScope, granted: boolean): string[] {
     `Scope ${name} in ${environment} gives capabilities for up to ${scope.maxTtl} s, with ${limit}`,
     `Scope ${name} in ${environment} wants what needs approval approved by ${approvers}`,
     `Scope ${name} in ${environment} takes ${scope.bound ? 'only capabilities that are bound to a key' : 'capabilities that whoever has them can use'}`,
+    ...scope.leases.map((one) => `Scope ${name} in ${environment} gives leases of ${one}`),
     ...(granted ? [] : scope.allow.map((one) => `Scope ${name}, granted to nobody, allows ${one}`)),
     ...scope.approve.map((one) => `Scope ${name} wants approval of ${one}`),
   ]
@@ -200,6 +203,7 @@ function withinOne(scope: AuthorityScope, had: readonly AuthorityScope[]): boole
     was.environment === scope.environment &&
     scope.maxTtl <= was.maxTtl &&
     (scope.bound || !was.bound) &&
+    scope.leases.every((one) => was.leases.includes(one)) &&
     (was.callsPerMinute === null ||
       (scope.callsPerMinute !== null && scope.callsPerMinute <= was.callsPerMinute)) &&
     scope.allow.every((one) => was.allow.some((other) => allowsLess(one, other)))

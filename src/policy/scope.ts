@@ -21,6 +21,8 @@ export type Scope = {
   approvers: number
   /** Only for capabilities that are bound to a key. */
   bound: boolean
+  /** By connection, what a lease under it may do, as its provider reads it. */
+  leases: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }
 
 /**

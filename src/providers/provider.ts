@@ -67,9 +67,11 @@ export type Described = { facts: [string, string][]; hangs: string[] }
 
 export type Provider<Catalogue = unknown> = {
   name: string
-  engine: 'graphql'
+  /** `lease`: nothing is relayed; what it offers is a native credential for a while. */
+  engine: 'graphql' | 'lease'
   /** Base URL when the operator gives none. */
   baseUrl: string
+  scheme: 'https' | 'postgresql'
   /** Ways to place the credential, the default first. */
   placements: Readonly<Record<string, Placement>>
   kinds: readonly Kind[]
@@ -98,8 +100,10 @@ export type Provider<Catalogue = unknown> = {
   clients: { urls: Readonly<Record<string, string>>; tokens: readonly string[] }
   /** Everything that the credential sees and that can be bound. */
   discover(lookup: Lookup): Promise<readonly Discovered[]>
-  /** The document that learns the schema, and what turns its answer into SDL. */
-  introspection: { path: string; document: string; toSdl(data: unknown): string }
+  /** The document that learns the schema, and what turns its answer into SDL. Null where there is none to learn. */
+  introspection: { path: string; document: string; toSdl(data: unknown): string } | null
+  /** What a scope has to say for a lease, read; null where nothing is leased. */
+  template: ((given: unknown) => object | { problem: string }) | null
   /** Whether refusals are also shown as GraphQL errors, so that the API's own clients show them. */
   speaksGraphql(segments: readonly string[]): boolean
   /** Whether an upstream's answer says that the connection's own credential was refused. */

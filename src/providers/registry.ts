@@ -1,8 +1,12 @@
 /** The providers that this broker knows, by name. */
+import { postgres } from './postgres/provider.ts'
 import type { Provider } from './provider.ts'
 import { railway } from './railway/provider.ts'
 
-export const providers: ReadonlyMap<string, Provider> = new Map([['railway', erase(railway)]])
+export const providers: ReadonlyMap<string, Provider> = new Map([
+  ['railway', erase(railway)],
+  ['postgres', erase(postgres)],
+])
 
 export function providerNamed(name: string): Provider | undefined {
   return providers.get(name)

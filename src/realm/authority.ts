@@ -39,6 +39,7 @@ export async function readAuthority(tx: Tx): Promise<Authority> {
         approve: row.approve.toSorted(),
         approvers: row.approvers,
         bound: row.bound,
+        leases: leasesInWords(row.leases),
         maxTtl: row.maxTtl,
         callsPerMinute: row.callsPerMinute,
       }))
@@ -78,6 +79,13 @@ export async function readAuthority(tx: Tx): Promise<Authority> {
       .map((row) => row.subject)
       .sort(),
   }
+}
+
+/** As the database spells JSON: equal templates are equal words. */
+function leasesInWords(leases: (typeof scopes.$inferSelect)['leases']): string[] {
+  return Object.entries(leases)
+    .map(([connection, template]) => `${connection} with ${JSON.stringify(template)}`)
+    .sort()
 }
 
 /** The whole key: another one of the same end would be another key. */

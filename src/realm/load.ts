@@ -195,6 +195,7 @@ function scopeOf(row: typeof scopes.$inferSelect, log: Logger): Scope {
     callsPerMinute: row.callsPerMinute,
     approvers: row.approvers,
     bound: row.bound,
+    leases: row.leases,
   }
 }
 

@@ -20,6 +20,7 @@ export type ScopeSetting = {
   approve: readonly string[]
   approvers: number
   bound: boolean
+  leases: Record<string, Record<string, unknown>>
 }
 
 export async function listScopes(ctx: Pick<Context, 'db'>): Promise<ScopeRow[]> {
@@ -94,6 +95,7 @@ function factsOf(row: ScopeRow): Record<string, unknown> {
     approve: row.approve,
     approvers: row.approvers,
     bound: row.bound,
+    leases: row.leases,
   }
 }
 

@@ -9,6 +9,7 @@ import {
   challenges,
   changes,
   enrolments,
+  leases,
   presented,
   revocations,
   sessions,
@@ -17,11 +18,14 @@ import {
 
 const atOnce = 2_000
 const maxRounds = 100
+const many = 5_000
 
 /** Revocations outlive what they revoke by an hour, for replicas whose clock is behind. */
 const hourAgo = sql`now() - interval '1 hour'`
 /** Capabilities stay a day, so that `capability list` can answer for yesterday. */
 const dayAgo = sql`now() - interval '1 day'`
+/** What was presented once is refused for its age by then, and there may be one for every call. */
+const minutesAgo = sql`now() - interval '5 minutes'`
 const daysAgo = sql`now() - interval '3 days'`
 /** What was decided stays a month to be looked up; the audit log keeps the story for ever. */
 const monthAgo = sql`now() - interval '30 days'`
@@ -32,7 +36,7 @@ export async function sweep(db: Db): Promise<void> {
   await sweepTable(db, capabilities, capabilities.jti, capabilities.expiresAt, dayAgo)
   // A call that was approved may take from them long after the capability that asked has expired.
   await sweepTable(db, budgets, budgets.jti, budgets.expiresAt, daysAgo)
-  await sweepTable(db, presented, presented.mark, presented.expiresAt, hourAgo)
+  await sweepTable(db, presented, presented.mark, presented.expiresAt, minutesAgo, undefined, many)
   await sweepTable(db, enrolments, enrolments.codeHash, enrolments.expiresAt, dayAgo)
   await sweepTable(db, challenges, challenges.challenge, challenges.expiresAt, hourAgo)
   await sweepTable(db, signIns, signIns.id, signIns.expiresAt, hourAgo)
@@ -40,6 +44,7 @@ export async function sweep(db: Db): Promise<void> {
   const undecided = eq(changes.state, 'pending')
   await sweepTable(db, changes, changes.id, changes.expiresAt, hourAgo, undecided)
   await sweepTable(db, changes, changes.id, changes.expiresAt, monthAgo)
+  await sweepTable(db, leases, leases.id, leases.expiresAt, monthAgo, eq(leases.state, 'ended'))
   await forgetCalls(db)
   await sweepTable(db, approvals, approvals.id, approvals.expiresAt, monthAgo)
 }
@@ -66,8 +71,9 @@ async function sweepTable(
   expiresAt: PgColumn,
   before: SQL,
   only?: SQL,
+  rounds = maxRounds,
 ): Promise<void> {
-  for (let round = 0; round < maxRounds; round++) {
+  for (let round = 0; round < rounds; round++) {
     const expired = db
       .select({ key })
       .from(table)

@@ -1,5 +1,5 @@
 /** Connections to PostgreSQL that end when it falls silent. Never cuts one that waits for nothing. */
-import { connect, type Socket } from 'node:net'
+import { connect, type LookupFunction, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 
 /** What postgres-js resolves from the address before it asks for a socket. */
@@ -9,14 +9,16 @@ type Address = { host: string[]; port: number[]; path?: string | false; ssl?: un
  * For the `socket` option of postgres-js, which by itself waits for ever for a server that is frozen or was cut off. Its
  * TLS runs inside, so what is seen here is then encrypted.
  */
-export function dialer(silenceMs: number): (address: Address) => Duplex {
+export function dialer(silenceMs: number, lookup?: LookupFunction): (address: Address) => Duplex {
   let attempts = 0
   return (address) => {
     // Several hosts are tried in turn.
     const index = attempts++ % address.host.length
     const host = address.host[index] ?? 'localhost'
     const port = address.port[index] ?? 5432
-    const socket = address.path ? connect(address.path) : connect({ host, port })
+    const socket = address.path
+      ? connect(address.path)
+      : connect({ host, port, ...(lookup === undefined ? {} : { lookup }) })
     const stream = watched(socket, { silenceMs, isEnd: address.ssl ? anything : endsInReady })
     return Object.assign(stream, {
       host,

@@ -226,6 +226,8 @@ export const scopes = pgTable('scopes', {
   approvers: integer().notNull().default(1),
   /** Only for capabilities that are bound to a key (RFC 9449). */
   bound: boolean().notNull().default(false),
+  /** By connection, what a lease under it may do: the template of that provider. */
+  leases: jsonb().$type<Record<string, Record<string, unknown>>>().notNull().default({}),
   updatedAt: at('updated_at').notNull(),
 })
 
@@ -457,6 +459,39 @@ export const changes = pgTable(
     because: text(),
   },
   (table) => [index('changes_state').on(table.state, table.createdAt)],
+)
+
+/** Native credentials that were given for a while. A row is there before anything is made upstream, and says when it is gone. */
+export const leases = pgTable(
+  'leases',
+  {
+    id: text().primaryKey(),
+    state: text({ enum: ['making', 'active', 'ending', 'ended'] }).notNull(),
+    connection: text().notNull(),
+    agent: text().notNull(),
+    environment: text().notNull(),
+    /** The claims of the capability that it was given for: it ends with that. */
+    capability: jsonb().$type<Record<string, unknown>>().notNull(),
+    /** The scope's, as it was. */
+    template: jsonb().$type<Record<string, unknown>>().notNull(),
+    /** Where what it is about lived: it ends when the environment owns that no longer. */
+    places: jsonb().$type<Place[]>().notNull(),
+    /** What is needed to end it, a JWE bound to this row; null where nothing is. */
+    handle: text(),
+    createdAt: at('created_at').notNull(),
+    expiresAt: at('expires_at').notNull(),
+    endedAt: at('ended_at'),
+    /** Why it ended, or has to. */
+    because: text(),
+    attempts: integer().notNull().default(0),
+    /** Nobody else tries before then. */
+    tryAt: at('try_at').notNull(),
+    lastError: text('last_error'),
+  },
+  (table) => [
+    index('leases_alive').on(table.tryAt).where(sql`${table.state} <> 'ended'`),
+    index('leases_agent').on(table.agent, table.createdAt),
+  ],
 )
 
 export const signingKeys = pgTable('signing_keys', {

@@ -11,15 +11,21 @@ export type Learned = { hash: string; sdl: string }
 const maxLookups = 8
 
 export async function learnSchema(
-  ctx: Pick<Context, 'dial'>,
+  ctx: Pick<Context, 'dial' | 'leasing'>,
   provider: Pick<Provider, 'introspection' | 'rejectsCredential' | 'compile'>,
   asking: Omit<Asking, 'provider'>,
 ): Promise<Learned> {
-  const answer = await ask(ctx, { ...asking, provider }, provider.introspection.document)
+  const { introspection } = provider
+  if (introspection === null) return learned('')
+  const answer = await ask(ctx, { ...asking, provider }, introspection.document)
   if (answer.kind === 'rejected') throw credentialRejected(asking.target)
   if (answer.kind !== 'data') throw unlearned(asking.target.name, answer.why)
-  const sdl = provider.introspection.toSdl(answer.data)
+  const sdl = introspection.toSdl(answer.data)
   provider.compile(sdl)
+  return learned(sdl)
+}
+
+function learned(sdl: string): Learned {
   return { hash: createHash('sha256').update(sdl).digest('hex'), sdl }
 }
 
@@ -35,7 +41,7 @@ function unlearned(connection: string, why: string): BrokerError {
  * about the credential.
  */
 export async function tryCredential(
-  ctx: Pick<Context, 'dial'>,
+  ctx: Pick<Context, 'dial' | 'leasing'>,
   provider: Pick<Provider, 'introspection' | 'rejectsCredential' | 'discover'>,
   asking: Omit<Asking, 'provider'>,
 ): Promise<Record<string, number>> {

@@ -17,7 +17,7 @@ export type Asking = {
   credential: Secret
 }
 
-type Answer =
+export type Answer =
   | { kind: 'data'; data: unknown }
   | { kind: 'rejected' }
   /** The upstream's own word that there is no such thing, which holds for a while; a failure may pass at once. */
@@ -36,16 +36,22 @@ const maxBytes = 32_000_000
 
 /** One query. What the upstream wrote stays here: it may repeat the credential. */
 export async function ask(
-  ctx: Pick<Context, 'dial'>,
+  ctx: Pick<Context, 'dial' | 'leasing'>,
   { provider, target, credential }: Asking,
   document: string,
   variables: Readonly<Record<string, string>> = {},
   { timeoutMs = operatorMs, answered }: Bounds = {},
 ): Promise<Answer> {
+  const { introspection } = provider
+  if (introspection === null) {
+    const kind = ctx.leasing.get(target.provider)
+    if (kind === undefined) throw new Error(`nothing leases ${target.provider}`)
+    return kind.ask({ target, credential }, document, variables, timeoutMs)
+  }
   const { status, headers, body } = await ctx.dial.request({
     connection: target,
     method: 'POST',
-    path: provider.introspection.path,
+    path: introspection.path,
     query: '',
     headers: [
       ['content-type', 'application/json'],
@@ -90,7 +96,7 @@ function parse(body: Uint8Array): { data?: unknown; errors?: unknown } | undefin
 }
 
 /** Throws when the upstream cannot be asked at all; a question that it does not answer is an answer too. */
-export function lookupWith(ctx: Pick<Context, 'dial'>, asking: Asking): Lookup {
+export function lookupWith(ctx: Pick<Context, 'dial' | 'leasing'>, asking: Asking): Lookup {
   return async (document, variables) => {
     const answer = await ask(ctx, asking, document, variables)
     if (answer.kind === 'data') return { ok: true, data: answer.data }

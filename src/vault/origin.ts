@@ -86,6 +86,43 @@ export function readBaseUrl(text: string, allowPrivate: boolean): string {
   return url.origin + url.pathname.replace(/\/+$/, '')
 }
 
+/** The same for a PostgreSQL server: `postgresql://USER@HOST/DATABASE`, in the clear only where private addresses are allowed. */
+export function readServerUrl(text: string, allowPrivate: boolean): string {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) {
+    throw refuse('This is no address of a PostgreSQL server.', `Give one such as ${example}`)
+  }
+  if (url.password !== '') throw refuse('The address holds a password.', 'Give it by itself.')
+  if (url.username === '' || !/^\/[^/]+$/.test(url.pathname) || url.hash !== '') {
+    throw refuse('The address names no role, or no database.', `Give one such as ${example}`)
+  }
+  const mode = url.searchParams.get('sslmode') ?? 'verify-full'
+  const others = [...url.searchParams.keys()].filter((name) => name !== 'sslmode')
+  if (others.length > 0 || !['verify-full', 'disable'].includes(mode)) {
+    throw refuse(
+      'The address says more than this broker keeps to.',
+      'sslmode is verify-full, or disable in a private network.',
+    )
+  }
+  const reach = reachOfHost(url.hostname)
+  if (reach === 'metadata' || (reach === 'private' && !allowPrivate)) {
+    throw refuse(
+      `${url.hostname} is a private address.`,
+      'If you mean it, allow private addresses for this connection (allow_private).',
+    )
+  }
+  if (mode === 'disable' && (!allowPrivate || reach === 'public')) {
+    throw refuse(
+      'sslmode=disable would send everything in the clear.',
+      'It is for private addresses only (allow_private).',
+    )
+  }
+  const query = mode === 'disable' ? '?sslmode=disable' : ''
+  return `postgresql://${url.username}@${url.host}${url.pathname}${query}`
+}
+
+const example = 'postgresql://valetkey@db.example/postgres'
+
 function demandEncrypted(url: URL, reach: Reach | null, allowPrivate: boolean): void {
   if (url.protocol === 'https:') return
   if (url.protocol === 'http:' && allowPrivate && reach !== 'public') return

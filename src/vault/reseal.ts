@@ -7,6 +7,7 @@ import {
   changes,
   connections,
   formerSecrets,
+  leases,
   policy,
   sealCheck,
   signingKeys,
@@ -104,6 +105,19 @@ const tables: SealedTable[] = [
         .set({ params: sealed })
         .where(and(eq(changes.id, key), eq(changes.params, old)))
         .returning({ sealed: changes.params }),
+  },
+  {
+    name: 'leases',
+    read: async (db) => {
+      const rows = await db.select({ key: leases.id, sealed: leases.handle }).from(leases)
+      return rows.flatMap(({ key, sealed }) => (sealed === null ? [] : [{ key, sealed }]))
+    },
+    write: (tx, { key, sealed: old }, sealed) =>
+      tx
+        .update(leases)
+        .set({ handle: sealed })
+        .where(and(eq(leases.id, key), eq(leases.handle, old)))
+        .returning({ sealed: sql<string>`${leases.handle}` }),
   },
   {
     name: 'seal_check',

@@ -1,5 +1,5 @@
 /** The real credentials: taken, tried, sealed, rotated, and opened for one call. No function returns one but `openCredential`. */
-import { and, asc, eq, lte } from 'drizzle-orm'
+import { and, asc, eq, lte, ne } from 'drizzle-orm'
 import { LRUCache } from 'lru-cache'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
@@ -9,11 +9,11 @@ import type { ConnectionPolicy } from '../realm/realm.ts'
 import { raiseWatermark } from '../realm/watermark.ts'
 import type { Secret } from '../seal/secret.ts'
 import type { Db, Tx } from '../store/open.ts'
-import { bindings, connections, formerSecrets, schemas, scopes } from '../store/schema.ts'
+import { bindings, connections, formerSecrets, leases, schemas, scopes } from '../store/schema.ts'
 import { noteCredential } from './health.ts'
 import { type Learned, learnSchema, tryCredential } from './learn.ts'
 import { lookupWith, type Target } from './lookup.ts'
-import { readBaseUrl } from './origin.ts'
+import { readBaseUrl, readServerUrl } from './origin.ts'
 
 export type ConnectionRow = typeof connections.$inferSelect
 
@@ -102,7 +102,7 @@ export async function connectionTarget(
   const target = {
     name,
     provider: provider.name,
-    baseUrl: readBaseUrl(setting.baseUrl ?? provider.baseUrl, allowPrivate),
+    baseUrl: readAddress(provider, setting.baseUrl ?? provider.baseUrl, allowPrivate),
     placement: readPlacement(provider, setting.placement),
     allowPrivate,
   }
@@ -158,8 +158,13 @@ function demandSendable(secret: Secret): void {
   )
 }
 
+function readAddress({ scheme }: Provider, text: string, allowPrivate: boolean): string {
+  return scheme === 'https' ? readBaseUrl(text, allowPrivate) : readServerUrl(text, allowPrivate)
+}
+
 function readPlacement(provider: Provider, asked: string | undefined): string {
   const known = Object.keys(provider.placements)
+  if (known.length === 0 && asked === undefined) return 'none'
   const placement = asked ?? known[0]
   if (placement !== undefined && known.includes(placement)) return placement
   throw new BrokerError('malformed-request', `${provider.name} has no placement ${asked}.`, {
@@ -269,8 +274,10 @@ export async function removeConnection(
     async (tx, note) => {
       const before = await showConnection(tx, name)
       const bound = await tx.select().from(bindings).where(eq(bindings.connection, name))
-      const naming = (await tx.select().from(scopes)).filter((scope) =>
-        scope.allow.some((source) => source.startsWith(`${name}:`)),
+      await demandNoLease(tx, name)
+      const naming = (await tx.select().from(scopes)).filter(
+        (scope) =>
+          name in scope.leases || scope.allow.some((source) => source.startsWith(`${name}:`)),
       )
       const lost = {
         bindings: bound.map((row) => `${row.environment} ${row.mode} ${row.kind}=${row.label}`),
@@ -282,6 +289,20 @@ export async function removeConnection(
       return lost
     },
   )
+}
+
+/** Without its secret nobody could end them. */
+async function demandNoLease(tx: Tx, name: string): Promise<void> {
+  const [one] = await tx
+    .select({ id: leases.id })
+    .from(leases)
+    .where(and(eq(leases.connection, name), ne(leases.state, 'ended')))
+    .limit(1)
+  if (one === undefined) return
+  throw new BrokerError('conflict', `A lease of ${name} is out, and only its secret can end it.`, {
+    connection: name,
+    hint: 'See them with "valetkey lease list", and end them with: valetkey lease revoke LEASE',
+  })
 }
 
 function unconfirmed(name: string, lost: LostWithConnection): BrokerError {
@@ -308,6 +329,7 @@ async function forget(
       .update(scopes)
       .set({
         allow: scope.allow.filter((source) => !source.startsWith(`${name}:`)),
+        leases: Object.fromEntries(Object.entries(scope.leases).filter(([of]) => of !== name)),
         version: scope.version + 1,
         updatedAt: now,
       })

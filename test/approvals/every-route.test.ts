@@ -108,6 +108,10 @@ function expectations(ids: Record<'binding' | 'freeze' | 'change', string>, at: 
       path: '/admin/approvals/apr_00000000000000000000000000000000/deny',
       body: {},
     },
+    'DELETE /admin/leases/{id}': {
+      what: 'refused',
+      path: '/admin/leases/lse_00000000000000000000000000000000',
+    },
     'DELETE /admin/capabilities/{jti}': {
       what: 'refused',
       path: '/admin/capabilities/cap_00000000000000000000000000000000',

@@ -10,7 +10,7 @@ const by = { name: 'ada', request: 'req_0123456789abcdef0123456789abcdef' }
 const scope = (name: string, allow: string[], environment = 'staging') => ({
   action: 'scope.set' as const,
   params: {
-    ...{ name, environment, allow, approve: [], approvers: 1, bound: false },
+    ...{ name, environment, allow, approve: [], approvers: 1, bound: false, leases: {} },
     ...{ maxTtl: 900, callsPerMinute: null },
   },
 })

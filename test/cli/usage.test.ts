@@ -46,6 +46,7 @@ test('every command has help that ends with an example of itself', async () => {
       ...verbs('scope', 'set', 'list', 'show', 'remove'),
       ...verbs('agent', 'add', 'list', 'show', 'grant', 'revoke', 'rotate', 'remove'),
       ...verbs('trust', 'add', 'list', 'show', 'test', 'remove'),
+      ...verbs('lease', 'create', 'renew', 'list', 'revoke'),
       ...verbs('capability', 'list', 'revoke'),
       ...verbs('approval', 'list', 'show', 'deny'),
       ...verbs('change', 'list', 'show', 'reject'),

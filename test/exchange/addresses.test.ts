@@ -1,6 +1,6 @@
 /** Which addresses may be dialled, however they are dressed. */
 import { describe, expect, it } from 'vitest'
-import { addressAllowed, checkedLookup } from '../../src/exchange/addresses.ts'
+import { addressAllowed, checkedLookup } from '../../src/vault/addresses.ts'
 
 const closed = { allowPrivate: false, encrypted: true }
 const open = { allowPrivate: true, encrypted: true }

@@ -60,6 +60,7 @@ const scope: fc.Arbitrary<Scope> = fc.record({
   approve: fc.array(demand, { maxLength: 3 }),
   approvers: fc.integer({ min: 1, max: 3 }),
   bound: fc.boolean(),
+  leases: fc.constant({}),
 })
 
 it('a further scope never lowers the gate', () => {

@@ -32,6 +32,7 @@ const scope = (name: string): fc.Arbitrary<AuthorityScope> =>
     approve: some(demandText, 2),
     approvers: fc.constantFrom(1, 2),
     bound: fc.boolean(),
+    leases: some(fc.constantFrom('pg with a', 'pg with b'), 1),
     maxTtl: fc.constantFrom(300, 900),
     callsPerMinute: fc.constantFrom(null, 10, 60),
   })
@@ -191,6 +192,7 @@ function scopeOf(one: AuthorityScope): Scope {
   return {
     ...one,
     version: 1,
+    leases: {},
     allow: one.allow.map((source) => {
       const parsed = parseAllow(source)
       if ('problem' in parsed) throw new Error(parsed.problem)
@@ -330,6 +332,7 @@ describe('onlyRemoves', () => {
         ...before,
         scopes: [one, { ...two, bound: false }],
       },
+      'another lease': { ...before, scopes: [{ ...one, leases: ['pg with a'] }, two] },
       'another key': { ...before, agents: [{ ...cursor, keys: ['the key b'] }] },
       'a trust': { ...before, trusts: ['ci: jobs of a'] },
       'another secret': { ...before, agents: [{ ...cursor, secrets: ['hash-b'], keys: [] }] },
@@ -359,6 +362,7 @@ function full(name: string): AuthorityScope {
     approve: ['railway:@destructive'],
     approvers: 2,
     bound: false,
+    leases: [],
     maxTtl: 900,
     callsPerMinute: 60,
   }

@@ -20,6 +20,7 @@ const scope: fc.Arbitrary<Scope> = fc.record({
   approve: fc.constant([]),
   approvers: fc.constant(1),
   bound: fc.constant(false),
+  leases: fc.constant({}),
 })
 const details = fc.array(
   fc.record({ connection, operations: fc.array(pattern, { maxLength: 4 }) }),
@@ -138,6 +139,7 @@ describe('allowed', () => {
         approve: [],
         approvers: 1,
         bound: false,
+        leases: {},
       },
     ]
     const held = capability({ details: detailsOf(scopes) })

@@ -86,6 +86,7 @@ describe.each(stores)('on %s', (kind) => {
       approve: [],
       approvers: 1,
       bound: false,
+      leases: {},
     })
     await ctx.db.insert(bindings).values({
       id: 'bnd_1',

@@ -15,6 +15,7 @@ const setting: ScopeSetting = {
   approve: [],
   approvers: 1,
   bound: false,
+  leases: {},
 }
 
 async function withStaging(kind: (typeof stores)[number]) {
@@ -40,6 +41,7 @@ describe.each(stores)('on %s', (kind) => {
       approve: [],
       approvers: 1,
       bound: false,
+      leases: {},
     })
   })
 

@@ -11,6 +11,7 @@ import { type SimulatedRailway, startSimulatedRailway } from '../../src/demo/rai
 import { createDial } from '../../src/exchange/dial.ts'
 import { adminRoutes } from '../../src/http/admin/admin.ts'
 import { enrolmentCode } from '../../src/identity/operators.ts'
+import { leaseKinds } from '../../src/leases/registry.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { providerNamed } from '../../src/providers/registry.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
@@ -100,6 +101,7 @@ async function contextOver(kind: StoreKind, log: Context['log']): Promise<Contex
     journal,
     signing: await openSigningKeys({ store, keyring, clock }),
     dial,
+    leasing: leaseKinds(),
   }
 }
 

@@ -6,6 +6,7 @@ import { readConfig } from '../../src/config.ts'
 import type { Context } from '../../src/context.ts'
 import { createDial } from '../../src/exchange/dial.ts'
 import { addAgent, newAgentSecret } from '../../src/identity/agents.ts'
+import { leaseKinds } from '../../src/leases/registry.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
 import { createKeyring } from '../../src/seal/keyring.ts'
@@ -73,6 +74,7 @@ export async function brokerOn(
       journal,
       signing,
       dial,
+      leasing: leaseKinds(),
     },
     ...{ store, masterKey, lines },
     pass: (seconds) => {

@@ -93,6 +93,7 @@ function read(written: Written): Scope {
     approve: [],
     approvers: 1,
     bound: false,
+    leases: {},
     allow: parsed.flatMap((one) => ('problem' in one ? [] : [one])),
   }
 }

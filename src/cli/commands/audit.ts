@@ -22,6 +22,8 @@ const kinds = [
   'mint',
   'revoke',
   'change',
+  'approval',
+  'lease',
   'sign-in',
   'sign-out',
   'start',

@@ -60,9 +60,11 @@ function ended(
   env: Record<string, string | undefined>,
 ): Promise<number> {
   const child = spawn(name, args, { stdio: 'inherit', env })
-  // A terminal sends them to both; what is sent to this process alone is passed on.
+  // A terminal sends an interrupt to both, and two would be one too many; what is sent to this process alone is passed on.
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-  const pass = (signal: NodeJS.Signals) => child.kill(signal)
+  const pass = (signal: NodeJS.Signals) => {
+    if (signal !== 'SIGINT' || process.stdin.isTTY !== true) child.kill(signal)
+  }
   for (const signal of signals) process.on(signal, pass)
   return new Promise<number>((resolve, reject) => {
     child.on('error', (error: NodeJS.ErrnoException) =>

@@ -1,9 +1,12 @@
 /** `scope`: what an admin allows in one environment. `set` replaces the whole scope, so what is not said is not allowed. */
+import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { gather, readCount, readDuration, readRate } from '../amounts.ts'
 import { confirmed } from '../ask.ts'
 import { type Cli, signedIn, told } from '../cli.ts'
+import { record } from '../client.ts'
 import { example } from '../example.ts'
+import { usage } from '../failure.ts'
 import { readName } from '../names.ts'
 import { duration } from '../printable.ts'
 
@@ -23,6 +26,7 @@ type SetOptions = {
   approve?: string[]
   approvers?: number
   bound?: true
+  lease?: string[]
   ttl?: number
   limit?: number
 }
@@ -44,6 +48,11 @@ function setCommand(noun: Command, cli: Cli): void {
       gather,
     )
     .option('--approvers <count>', 'how many operators have to approve what needs it', readCount)
+    .option(
+      '--lease <connection=file>',
+      'what a lease of a connection may do, a JSON file; may be given several times',
+      gather,
+    )
     .option('--bound', 'only for capabilities that are bound to a key (DPoP)')
     .option('--ttl <duration>', 'longest life of a capability, such as 15m', readDuration)
     .option('--limit <rate>', 'calls per minute, such as 60/m', readRate)
@@ -57,6 +66,7 @@ function setCommand(noun: Command, cli: Cli): void {
         approve: options.approve,
         approvers: options.approvers,
         bound: options.bound,
+        leases: await readTemplates(options.lease ?? []),
       }
       const made = await told(admin.scopes[':name'].$put({ param: { name }, json }))
       for (const warning of made.warnings) cli.speak.warn(`${warning}.`)
@@ -66,6 +76,34 @@ function setCommand(noun: Command, cli: Cli): void {
     command,
     "valetkey scope set staging-domains --environment staging --allow 'railway:Query.*' --allow railway:Mutation.customDomainCreate",
   )
+}
+
+/** `pg=template.json` */
+async function readTemplates(
+  sources: readonly string[],
+): Promise<Record<string, Record<string, unknown>>> {
+  const all: [string, Record<string, unknown>][] = []
+  for (const source of sources) {
+    const at = source.indexOf('=')
+    if (at < 1) throw usage(`--lease ${source} is not of the form CONNECTION=FILE.`)
+    const file = source.slice(at + 1)
+    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      throw usage(`${file} cannot be read (${error.code}).`)
+    })
+    const template = record(parsed(text))
+    if (template === undefined) throw usage(`${file} holds no JSON object.`)
+    all.push([source.slice(0, at), template])
+  }
+  return Object.fromEntries(all)
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // Said by the caller, with the file's name.
+    return undefined
+  }
 }
 
 function listCommand(noun: Command, cli: Cli): void {
@@ -105,6 +143,9 @@ function showCommand(noun: Command, cli: Cli): void {
           bound: one.bound ? 'only with the key of the capability' : undefined,
           changed: page.when(one.updated_at),
         })
+        for (const [connection, template] of Object.entries(one.leases)) {
+          page.facts({ [`leases of ${connection}`]: JSON.stringify(template) })
+        }
         page.line('')
         page.table(one.allow, { ALLOWS: (text) => text })
       })

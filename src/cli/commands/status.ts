@@ -24,9 +24,16 @@ export function statusCommand(program: Command, cli: Cli): void {
           environments: String(now.environments),
           scopes: String(now.scopes),
           agents: String(now.agents),
+          leases: now.leases.alive === 0 ? undefined : String(now.leases.alive),
           'waits for approval':
             now.approvals_waiting === 0 ? undefined : String(now.approvals_waiting),
         })
+        if (now.leases.failing > 0) {
+          page.line('')
+          page.line(
+            `${now.leases.failing} leases could not be ended, and their credentials may still work: valetkey lease list`,
+          )
+        }
         for (const { operator, usable_from } of now.recoveries) {
           page.line('')
           page.line(

@@ -14,6 +14,7 @@ import { connectionRoutes } from './connections.ts'
 import { environmentRoutes } from './environments.ts'
 import { freezeRoutes } from './freezes.ts'
 import { keyRoutes } from './keys.ts'
+import { leaseAdminRoutes } from './leases.ts'
 import {
   authenticated,
   bounded,
@@ -54,6 +55,7 @@ export function adminRoutes(ctx: Context) {
     .route('/', agentRoutes(ctx))
     .route('/', trustRoutes(ctx))
     .route('/', capabilityRoutes(ctx))
+    .route('/', leaseAdminRoutes(ctx))
     .route('/', freezeRoutes(ctx))
     .route('/', approvalRoutes(ctx))
     .route('/', changeRoutes(ctx))

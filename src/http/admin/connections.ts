@@ -233,7 +233,7 @@ function shown(ctx: Context, row: ConnectionRow): z.infer<typeof ConnectionShown
 
 function operationNames(ctx: Context, connection: string): string[] {
   const catalogue = ctx.realm.now().catalogues.get(connection)
-  if (catalogue === undefined) return []
+  if (catalogue == null) return []
   return operationsOf(graphqlCatalogue(catalogue)).map((one) => one.name)
 }
 

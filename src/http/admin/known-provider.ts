@@ -12,7 +12,10 @@ export function knownProvider(name: string): Provider {
   })
 }
 
-/** Every provider's engine is GraphQL, and this is what that engine compiles; the contract keeps it opaque. */
+/** What the GraphQL engine compiles; the contract keeps it opaque. Throws `not-found` where nothing is relayed. */
 export function graphqlCatalogue(catalogue: unknown): Catalogue {
-  return catalogue as Catalogue
+  if (catalogue !== null && catalogue !== undefined) return catalogue as Catalogue
+  throw new BrokerError('not-found', 'There is no schema: what it has is leased.', {
+    hint: 'A scope names the operation lease, and says with --lease what it may do.',
+  })
 }

@@ -2,8 +2,11 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { make } from '../../approvals/changes.ts'
 import type { Context } from '../../context.ts'
+import { BrokerError } from '../../errors.ts'
 import { Name } from '../../ids.ts'
 import { hasField } from '../../providers/graphql/coordinates.ts'
+import { leaseOperation } from '../../providers/leased.ts'
+import { providerNamed } from '../../providers/registry.ts'
 import type { Snapshot } from '../../realm/realm.ts'
 import { listScopes, readAllow, type ScopeRow, showScope } from '../../realm/scopes.ts'
 import { graphqlCatalogue } from './known-provider.ts'
@@ -19,6 +22,9 @@ const ScopeShown = z
     calls_per_minute: z.int().nullable(),
     approve: z.array(z.string()).describe('What needs an approval wherever it happens.'),
     approvers: z.int().describe('How many operators have to approve what needs it.'),
+    leases: z
+      .record(z.string(), z.record(z.string(), z.unknown()))
+      .describe('By connection, what a lease under it may do.'),
     bound: z.boolean().describe('Only for capabilities that are bound to a key (RFC 9449).'),
     updated_at: z.iso.datetime(),
   })
@@ -33,6 +39,7 @@ const ScopeGiven = z
     approve: z.array(z.string().max(264)).max(500).default([]),
     approvers: z.int().min(1).max(5).default(1),
     bound: z.boolean().default(false),
+    leases: z.record(Name, z.record(z.string(), z.unknown())).default({}),
   })
   .openapi('ScopeSetting')
 
@@ -94,6 +101,7 @@ export function scopeRoutes(ctx: Context) {
         approve: given.approve,
         approvers: given.approvers,
         bound: given.bound,
+        leases: readLeases(ctx, given.leases),
       })
       return c.json({ ...shown(row), warnings: warningsOf(ctx.realm.now(), row.allow) }, 200)
     })
@@ -101,6 +109,29 @@ export function scopeRoutes(ctx: Context) {
       const { name } = c.req.valid('param')
       return c.json({ name, agents: await make(ctx, editor(c), 'scope.remove', { name }) }, 200)
     })
+}
+
+/** Each as its provider reads it, with what goes without saying: the stored template is the one that is shown and judged. */
+function readLeases(
+  ctx: Context,
+  given: Readonly<Record<string, Record<string, unknown>>>,
+): Record<string, Record<string, unknown>> {
+  const { connections } = ctx.realm.now()
+  return Object.fromEntries(
+    Object.entries(given).map(([name, template]) => {
+      const provider = providerNamed(connections.get(name)?.provider ?? '')
+      if (provider === undefined || provider.template === null) {
+        throw new BrokerError('malformed-request', `${name} is no connection that gives leases.`, {
+          hint: 'See which connections there are with: valetkey connection list',
+        })
+      }
+      const read = provider.template(template)
+      if ('problem' in read) {
+        throw new BrokerError('malformed-request', `The lease of ${name}: ${read.problem}.`)
+      }
+      return [name, { ...read }]
+    }),
+  )
 }
 
 function shown(row: ScopeRow): z.infer<typeof ScopeShown> {
@@ -114,6 +145,7 @@ function shown(row: ScopeRow): z.infer<typeof ScopeShown> {
     approve: row.approve,
     approvers: row.approvers,
     bound: row.bound,
+    leases: row.leases,
     updated_at: row.updatedAt.toISOString(),
   }
 }
@@ -123,8 +155,10 @@ function warningsOf(policy: Snapshot, sources: readonly string[]): string[] {
   return readAllow(sources).flatMap(({ connection, pattern }) => {
     const catalogue = policy.catalogues.get(connection)
     if (pattern.form !== 'exact' || catalogue === undefined) return []
-    return hasField(graphqlCatalogue(catalogue), pattern.name)
-      ? []
-      : [`${connection} offers no ${pattern.name}, so that allows nothing`]
+    const there =
+      catalogue === null
+        ? pattern.name === leaseOperation
+        : hasField(graphqlCatalogue(catalogue), pattern.name)
+    return there ? [] : [`${connection} offers no ${pattern.name}, so that allows nothing`]
   })
 }

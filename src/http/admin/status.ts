@@ -4,6 +4,7 @@ import { listApprovals } from '../../approvals/approvals.ts'
 import { storedHead } from '../../audit/export.ts'
 import type { Context } from '../../context.ts'
 import { pendingRecoveries } from '../../identity/passkeys.ts'
+import { listLeases } from '../../leases/leases.ts'
 import { isHealthy } from '../../vault/health.ts'
 import { version } from '../../version.ts'
 import { FreezeShown, freezeShown } from './freezes.ts'
@@ -19,6 +20,10 @@ const StatusShown = z
         'Passkeys that a recovery code enrolled and that wait. Anybody in the console cancels one.',
       ),
     approvals_waiting: z.int(),
+    leases: z.object({
+      alive: z.int(),
+      failing: z.int().describe('That have to end and could not be ended yet.'),
+    }),
     store: z.enum(['embedded', 'postgres']),
     public_url: z.string(),
     console_url: z.string(),
@@ -40,6 +45,11 @@ const show = createRoute({
   responses: { 200: gives(StatusShown, 'How the broker stands') },
 })
 
+async function leaseCounts(ctx: Context) {
+  const rows = await listLeases(ctx)
+  return { alive: rows.length, failing: rows.filter(({ attempts }) => attempts > 0).length }
+}
+
 export function statusRoutes(ctx: Context) {
   return operatorApp().openapi(show, async (c) => {
     const policy = ctx.realm.now()
@@ -52,6 +62,7 @@ export function statusRoutes(ctx: Context) {
           usable_from: usableFrom.toISOString(),
         })),
         approvals_waiting: (await listApprovals(ctx, { waiting: true })).length,
+        leases: await leaseCounts(ctx),
         store: ctx.config.store.kind,
         public_url: ctx.publicUrl,
         console_url: ctx.consoleUrl,

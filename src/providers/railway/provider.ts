@@ -28,6 +28,8 @@ const Errors = z.looseObject({
 export const railway: Provider<Catalogue> = {
   name: 'railway',
   engine: 'graphql',
+  scheme: 'https',
+  template: null,
   baseUrl: 'https://backboard.railway.com',
   placements: {
     bearer: { header: 'authorization', prefix: 'Bearer ' },

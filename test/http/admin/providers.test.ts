@@ -19,6 +19,7 @@ test('providers are listed with what can be bound and how a credential is placed
           { kind: 'environment', bind: 'owns' },
         ]),
       },
+      { name: 'postgres', engine: 'lease', kinds: [{ kind: 'database', bind: 'owns' }] },
     ],
   })
 })

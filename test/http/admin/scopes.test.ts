@@ -34,6 +34,7 @@ describe.each(stores)('on %s', (kind) => {
       approve: [],
       approvers: 1,
       bound: false,
+      leases: {},
       warnings: [],
     })
     await set('read', { allow: ['railway:@read'], max_ttl: 3_600, calls_per_minute: 30 })
@@ -45,6 +46,7 @@ describe.each(stores)('on %s', (kind) => {
       approve: [],
       approvers: 1,
       bound: false,
+      leases: {},
     })
     const listed = await plane.call('GET', '/admin/scopes')
     expect(listed.json).toMatchObject({ scopes: [{ name: 'read', version: 2 }] })

@@ -2,7 +2,7 @@
 import { lookup as resolve } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import { BrokerError } from '../errors.ts'
-import { reachOfAddress } from '../vault/origin.ts'
+import { reachOfAddress } from './origin.ts'
 
 /** What an operator has permitted for a connection, and whether what is sent there is encrypted. */
 export type Permission = { allowPrivate: boolean; encrypted: boolean }

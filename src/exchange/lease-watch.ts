@@ -1,0 +1,85 @@
+/** Ends leases: when they expire, when what they were given by falls, and after a crash, on whichever replica is first. Gives none. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Context } from '../context.ts'
+import { claimDue, endLease, type LeaseRow, listLeases, mark } from '../leases/leases.ts'
+import type { Capability } from '../policy/capability.ts'
+import type { Snapshot } from '../realm/realm.ts'
+import { standing } from '../tokens/verify.ts'
+import { stillOffered } from './lease.ts'
+
+const lookMs = 1_000
+const atOnce = 10
+
+export function watchLeases(ctx: Context): { close(): Promise<void> } {
+  const closing = new AbortController()
+  let wake = () => {}
+  let judged = -1
+  const unwatch = ctx.realm.watch(() => wake())
+  const watching = watch()
+  return {
+    close: async () => {
+      closing.abort()
+      unwatch()
+      wake()
+      await watching
+    },
+  }
+
+  async function watch(): Promise<void> {
+    while (!closing.signal.aborted) {
+      try {
+        const policy = ctx.realm.now()
+        if (policy.version !== judged) await endFallen(ctx, policy)
+        judged = policy.version
+        await endDue(ctx)
+      } catch (error) {
+        ctx.log.warn({ err: error }, 'leases could not be looked after')
+      }
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      // The only way to reject is the abort, which the loop condition sees.
+      const waited = delay(lookMs, undefined, { signal: closing.signal, ref: false }).catch(
+        () => {},
+      )
+      await Promise.race([woken, waited])
+    }
+  }
+}
+
+/** Whether what each was given by still stands under this policy. */
+async function endFallen(ctx: Context, policy: Snapshot): Promise<void> {
+  const alive = (await listLeases(ctx)).filter(
+    ({ state }) => state === 'active' || state === 'making',
+  )
+  const fallen = Map.groupBy(
+    alive.flatMap((row) => {
+      const because = whyFallen(policy, row)
+      return because === null ? [] : [{ id: row.id, because }]
+    }),
+    ({ because }) => because,
+  )
+  for (const [because, rows] of fallen) {
+    await mark(
+      ctx,
+      rows.map(({ id }) => id),
+      because,
+    )
+  }
+}
+
+function whyFallen(policy: Snapshot, row: LeaseRow): string | null {
+  // As it was written: the claims of a capability. That it expires is the lease's own end.
+  const capability = row.capability as unknown as Capability
+  const verdict = standing(policy, capability, row.connection, Number.NEGATIVE_INFINITY)
+  if (verdict.verdict === 'deny') return verdict.detail
+  return stillOffered(policy, capability, row) ? null : 'its scope does not give it any more'
+}
+
+async function endDue(ctx: Context): Promise<void> {
+  for (;;) {
+    const due = await claimDue(ctx, atOnce)
+    await Promise.all(due.map((row) => endLease(ctx, row)))
+    if (due.length < atOnce) return
+  }
+}

@@ -1,0 +1,42 @@
+/** The contract of a lease's kind: how a native credential is made, kept going and ended at the upstream. One file for each. */
+
+import type { Secret } from '../seal/secret.ts'
+import type { Answer, Target } from '../vault/lookup.ts'
+
+/** A connection with its own credential, opened. */
+export type Native = { target: Target; credential: Secret }
+
+export type Lease = {
+  /** Names everything that it makes upstream, so that what a crash left behind is found. */
+  id: string
+  /** The scope's, as its provider has read it. */
+  template: object
+  until: Date
+  /** Who holds it, for what the upstream writes down. */
+  agent: string
+  capability: string
+  /** What `create` gave to be kept, where something is needed to end it. */
+  handle: Secret | null
+}
+
+export type LeaseKind = {
+  /** Answers one of the provider's questions. A failure is an answer too. */
+  ask(
+    native: Native,
+    question: string,
+    variables: Readonly<Record<string, string>>,
+    timeoutMs: number,
+  ): Promise<Answer>
+  /** `credential` goes to the holder and is kept nowhere. Whatever it throws, `revoke` may be called for it. */
+  create(
+    native: Native,
+    lease: Lease,
+  ): Promise<{ credential: Record<string, string>; handle: string | null; until: Date }>
+  /** Null where the upstream cannot: then a new one is made. */
+  extend: ((native: Native, lease: Lease) => Promise<void>) | null
+  /** Done when it resolves, also where there was nothing to end. Null where the upstream cannot end one early. */
+  revoke: ((native: Native, lease: Lease) => Promise<void>) | null
+}
+
+/** By provider. */
+export type LeaseKinds = ReadonlyMap<string, LeaseKind>

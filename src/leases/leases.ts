@@ -1,0 +1,272 @@
+/** Leases on record: begun before anything is made upstream, and looked after until it is gone. Never holds what was given. */
+import { and, asc, desc, eq, inArray, lte, ne, sql } from 'drizzle-orm'
+import type { Context } from '../context.ts'
+import { BrokerError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import type { Capability } from '../policy/capability.ts'
+import type { Place } from '../policy/operation.ts'
+import type { ConnectionPolicy } from '../realm/realm.ts'
+import type { Db } from '../store/open.ts'
+import { leases } from '../store/schema.ts'
+import { openCredential } from '../vault/vault.ts'
+import type { Lease, LeaseKind, Native } from './kind.ts'
+
+export type LeaseRow = typeof leases.$inferSelect
+
+/** However it ends, whoever finds the row later can end it: nobody works on one for longer. */
+const workMs = 60_000
+const mostAtOnce = 50
+const mostListed = 1_000
+
+type Granting = {
+  connection: ConnectionPolicy
+  capability: Capability
+  template: Record<string, unknown>
+  places: readonly Place[]
+  /** Seconds. */
+  ttl: number
+}
+
+/** What the holder gets. `credential` is in no row, no log and no audit entry. */
+export type Granted = {
+  id: string
+  connection: string
+  expires_at: string
+  credential: Record<string, string>
+  /** Whether it can be ended before that. */
+  revocable: boolean
+}
+
+export async function grantLease(ctx: Context, granting: Granting): Promise<Granted> {
+  const { connection, capability, template, places, ttl } = granting
+  const kind = kindOf(ctx, connection.provider)
+  const now = ctx.clock.now()
+  // Never longer than the capability: whoever needs it longer renews it with a fresh one.
+  const until = new Date(Math.min(now + ttl * 1000, capability.expiresAt * 1000))
+  const row: typeof leases.$inferInsert = {
+    ...{ id: newId('lse'), state: 'making', connection: connection.name, template },
+    places: [...places],
+    ...{ agent: capability.agent, environment: capability.environment },
+    capability: { ...capability },
+    ...{ createdAt: new Date(now), expiresAt: until, tryAt: new Date(now + workMs) },
+  }
+  await demandRoom(ctx.db, capability.agent)
+  await ctx.db.insert(leases).values(row)
+  const { id } = row
+  try {
+    const lease = {
+      id,
+      template,
+      until,
+      agent: row.agent,
+      capability: capability.jti,
+      handle: null,
+    }
+    const made = await kind.create(await nativeOf(ctx, connection), lease)
+    const handle = made.handle === null ? null : await ctx.keyring.seal(sealRow(id), made.handle)
+    const expiresAt = made.until
+    await ctx.db
+      .update(leases)
+      .set({ state: 'active', handle, expiresAt, tryAt: expiresAt })
+      .where(eq(leases.id, id))
+    return {
+      id,
+      connection: connection.name,
+      expires_at: expiresAt.toISOString(),
+      credential: made.credential,
+      revocable: kind.revoke !== null,
+    }
+  } catch (error) {
+    await mark(ctx, [id], 'it could not be made')
+    throw refusal(connection.name, error)
+  }
+}
+
+/** Of what the upstream says no more is told than that. */
+function refusal(connection: string, error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error
+  return new BrokerError(
+    'upstream-unreachable',
+    `The upstream of ${connection} did not make the credential.`,
+    {
+      connection,
+      hint: 'Nothing of it stays. Try again, or ask whoever runs the broker to look at its log.',
+    },
+    error,
+  )
+}
+
+async function demandRoom(db: Db, agent: string): Promise<void> {
+  const alive = await db
+    .select({ id: leases.id })
+    .from(leases)
+    .where(and(eq(leases.agent, agent), ne(leases.state, 'ended')))
+    .limit(mostAtOnce)
+  if (alive.length < mostAtOnce) return
+  throw new BrokerError('limit-exceeded', `${agent} has ${mostAtOnce} leases.`, {
+    hint: 'End some of them first: DELETE /v1/leases/{id}.',
+    retryAfter: 10,
+  })
+}
+
+/** Until later, with a capability of the same agent that may lease the same. */
+export async function extendLease(
+  ctx: Context,
+  connection: ConnectionPolicy,
+  row: LeaseRow,
+  { capability, ttl }: { capability: Capability; ttl: number },
+): Promise<LeaseRow> {
+  const kind = kindOf(ctx, connection.provider)
+  if (kind.extend === null) {
+    throw new BrokerError('conflict', `A lease of ${connection.name} cannot be renewed.`, {
+      hint: 'Take a new one.',
+    })
+  }
+  const until = new Date(Math.min(ctx.clock.now() + ttl * 1000, capability.expiresAt * 1000))
+  await kind.extend(
+    await nativeOf(ctx, connection),
+    await leaseOf(ctx, { ...row, expiresAt: until }),
+  )
+  const [renewed] = await ctx.db
+    .update(leases)
+    .set({ capability: { ...capability }, expiresAt: until, tryAt: until })
+    .where(and(eq(leases.id, row.id), eq(leases.state, 'active')))
+    .returning()
+  if (renewed === undefined) throw gone()
+  return renewed
+}
+
+export function gone(): BrokerError {
+  return new BrokerError('not-found', 'There is no such lease, or not any more.', {
+    hint: 'Take a new one with POST /v1/leases.',
+  })
+}
+
+/** Alive ones, or all that are still on record; newest first. */
+export async function listLeases(
+  ctx: Pick<Context, 'db'>,
+  { agent, all = false }: { agent?: string; all?: boolean } = {},
+): Promise<LeaseRow[]> {
+  return ctx.db
+    .select()
+    .from(leases)
+    .where(
+      and(
+        agent === undefined ? undefined : eq(leases.agent, agent),
+        all ? undefined : ne(leases.state, 'ended'),
+      ),
+    )
+    .orderBy(desc(leases.createdAt), desc(leases.id))
+    .limit(mostListed)
+}
+
+export async function showLease(db: Db, id: string, agent?: string): Promise<LeaseRow> {
+  const mine = agent === undefined ? undefined : eq(leases.agent, agent)
+  const [row] = await db
+    .select()
+    .from(leases)
+    .where(and(eq(leases.id, id), mine))
+  if (row === undefined) throw gone()
+  return row
+}
+
+/** They have to end, for whichever replica is first. */
+export async function mark(ctx: Context, ids: readonly string[], because: string): Promise<void> {
+  if (ids.length === 0) return
+  await ctx.db
+    .update(leases)
+    .set({ state: 'ending', because, tryAt: new Date(ctx.clock.now()) })
+    .where(and(inArray(leases.id, [...ids]), inArray(leases.state, ['making', 'active'])))
+}
+
+/** Those that nobody works on and that should be looked at: each goes to one replica. */
+export async function claimDue(ctx: Context, most: number): Promise<LeaseRow[]> {
+  const now = new Date(ctx.clock.now())
+  const due = ctx.db
+    .select({ id: leases.id })
+    .from(leases)
+    .where(and(ne(leases.state, 'ended'), lte(leases.tryAt, now)))
+    .orderBy(asc(leases.tryAt))
+    .limit(most)
+    .for('update', { skipLocked: true })
+  return ctx.db
+    .update(leases)
+    .set({
+      state: 'ending',
+      tryAt: new Date(now.getTime() + workMs),
+      because: sql`coalesce(${leases.because}, 'it expired')`,
+    })
+    .where(inArray(leases.id, due))
+    .returning()
+}
+
+const firstWaitMs = 1_000
+const longestWaitMs = 300_000
+
+/** Ends it upstream. False when that failed: then it is tried again, ever later and ever louder. */
+export async function endLease(ctx: Context, row: LeaseRow): Promise<boolean> {
+  try {
+    const connection = ctx.realm.now().connections.get(row.connection)
+    if (connection === undefined) throw new Error('its connection is gone')
+    const kind = kindOf(ctx, connection.provider)
+    if (kind.revoke !== null)
+      await kind.revoke(await nativeOf(ctx, connection), await leaseOf(ctx, row))
+    else if (row.expiresAt.getTime() > ctx.clock.now()) {
+      await ctx.db.update(leases).set({ tryAt: row.expiresAt }).where(eq(leases.id, row.id))
+      return true
+    }
+  } catch (error) {
+    await putOff(ctx, row, error)
+    return false
+  }
+  const ended = {
+    state: 'ended' as const,
+    endedAt: new Date(ctx.clock.now()),
+    handle: null,
+    lastError: null,
+  }
+  await ctx.db.update(leases).set(ended).where(eq(leases.id, row.id))
+  await ctx.journal.append({
+    kind: 'lease',
+    agent: row.agent,
+    environment: row.environment,
+    connection: row.connection,
+    outcome: 'ended',
+    facts: { lease: row.id, because: row.because, attempts: row.attempts + 1 },
+  })
+  return true
+}
+
+async function putOff(ctx: Context, row: LeaseRow, error: unknown): Promise<void> {
+  const attempts = row.attempts + 1
+  const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.min(attempts, 10))
+  // Jitter, so that many that failed together do not come back together.
+  const tryAt = new Date(ctx.clock.now() + waitMs * (0.5 + Math.random() / 2))
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : null
+  const lastError = typeof code === 'string' ? code : 'it could not be ended'
+  ctx.log.error(
+    { err: error, lease: row.id, connection: row.connection, attempts },
+    'a lease could not be ended, and its credential may still work',
+  )
+  await ctx.db.update(leases).set({ attempts, tryAt, lastError }).where(eq(leases.id, row.id))
+}
+
+function sealRow(id: string): string {
+  return `leases/${id}`
+}
+
+async function leaseOf(ctx: Context, row: LeaseRow): Promise<Lease> {
+  const { id, template, agent, expiresAt: until } = row
+  const handle = row.handle === null ? null : await ctx.keyring.open(sealRow(id), row.handle)
+  return { id, template, until, agent, capability: String(row.capability['jti']), handle }
+}
+
+async function nativeOf(ctx: Context, connection: ConnectionPolicy): Promise<Native> {
+  return { target: connection, credential: await openCredential(ctx, connection) }
+}
+
+function kindOf(ctx: Context, provider: string): LeaseKind {
+  const kind = ctx.leasing.get(provider)
+  if (kind !== undefined) return kind
+  throw new Error(`nothing leases ${provider}`)
+}
