@@ -21,6 +21,7 @@ import {
 import { type Child, killAll } from './children.ts'
 import { freezeClaims } from './freeze.ts'
 import { startHaproxy } from './haproxy.ts'
+import { leaseClaims } from './leases.ts'
 import { connections, load, type Request } from './load.ts'
 import { mintClaims } from './mints.ts'
 import { firstWarmUpSeconds, measure, type Row, rate, type Way } from './rows.ts'
@@ -120,6 +121,7 @@ async function bench(): Promise<void> {
       ...commands,
       memoryClaim(onPostgres),
       ...(await freezeClaims(folder, cluster)),
+      ...(await leaseClaims(folder, cluster, upstream.said)),
     ]),
   )
 }

@@ -140,7 +140,7 @@ async function send(
   })
   const text = await response.text()
   if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${text}`)
-  return JSON.parse(text)
+  return text === '' ? {} : JSON.parse(text)
 }
 
 /** What an agent sends for a capability. */

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { startSimulatedRailway } from '../../src/demo/railway/server.ts'
 import type { Cluster } from '../support/cluster.ts'
 import { asOperator, capability, homeIn, type Serving, serve, setUp, signIn } from './broker.ts'
-import type { Claim } from './table.ts'
+import { type Claim, percentiles } from './table.ts'
 
 const rounds = 40
 const database = 'bench_freeze'
@@ -85,12 +85,6 @@ function asking({ agentUrl }: Serving, token: string) {
 }
 
 function claimOf(what: string, times: readonly number[]): Claim {
-  const sorted = times.toSorted((a, b) => a - b)
-  const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] ?? 0
-  const [p50, p99] = [at(0.5), at(0.99)]
-  return {
-    what,
-    value: `p50 ${p50.toFixed(0)}, p99 ${p99.toFixed(0)} ms`,
-    goal: { words: 'p99 below 1,000 ms', met: p99 < 1_000 },
-  }
+  const { words, p99 } = percentiles(times)
+  return { what, value: words, goal: { words: 'p99 below 1,000 ms', met: p99 < 1_000 } }
 }

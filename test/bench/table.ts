@@ -40,6 +40,14 @@ export function whole(value: number): string {
 }
 
 /** One thing that must hold. `goal` is its words; null has none to meet. */
+/** The middle and the worst of many times, in milliseconds. */
+export function percentiles(times: readonly number[]): { words: string; p99: number } {
+  const sorted = times.toSorted((a, b) => a - b)
+  const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] ?? 0
+  const [p50, p99] = [at(0.5), at(0.99)]
+  return { words: `p50 ${p50.toFixed(0)}, p99 ${p99.toFixed(0)} ms`, p99 }
+}
+
 export type Claim = { what: string; value: string; goal: { words: string; met: boolean } | null }
 
 export function claims(all: readonly Claim[]): string {
