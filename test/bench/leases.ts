@@ -74,7 +74,7 @@ async function prepare({ url }: Cluster): Promise<void> {
   const names = await root`select datname from pg_database where datallowconn`
   for (const { datname } of names)
     await root`revoke connect on database ${root(datname)} from public`
-  await root.unsafe('grant connect on database bench_leased to bench_vendor')
+  await root.unsafe('alter database bench_leased owner to bench_vendor')
   await root.end()
   const leased = postgres(`${url}/bench_leased`, { max: 1, onnotice: () => {} })
   await leased.unsafe(
