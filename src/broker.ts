@@ -162,7 +162,7 @@ export async function openContext(
       journal,
       signing,
       dial,
-      leasing: leaseKinds(),
+      leasing: leaseKinds({ dial }),
     }
     return { ctx, end, lost: store.lost ?? new Promise(() => {}) }
   } catch (error) {

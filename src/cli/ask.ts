@@ -63,7 +63,9 @@ export async function readSecret(
       `No ${lower(what)} was given.`,
       `Give it on stdin, at the prompt, or in a file with ${option}.`,
     )
-  if (/[\r\n]/.test(value)) throw usage(`The ${lower(what)} has more than one line.`)
+  // A file with a JSON object is taken as it is.
+  if (/[\r\n]/.test(value) && !value.trimStart().startsWith('{'))
+    throw usage(`The ${lower(what)} has more than one line.`)
   return value
 }
 

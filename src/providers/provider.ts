@@ -102,6 +102,8 @@ export type Provider<Catalogue = unknown> = {
   discover(lookup: Lookup): Promise<readonly Discovered[]>
   /** The document that learns the schema, and what turns its answer into SDL. Null where there is none to learn. */
   introspection: { path: string; document: string; toSdl(data: unknown): string } | null
+  /** What is wrong with a text as the secret, for people; null where it goes into a header and has to fit there. */
+  secret: ((text: string) => string | null) | null
   /** What a scope has to say for a lease, read; null where nothing is leased. */
   template: ((given: unknown) => object | { problem: string }) | null
   /** Whether refusals are also shown as GraphQL errors, so that the API's own clients show them. */

@@ -1,4 +1,5 @@
 /** The providers that this broker knows, by name. */
+import { githubApp } from './github-app/provider.ts'
 import { postgres } from './postgres/provider.ts'
 import type { Provider } from './provider.ts'
 import { railway } from './railway/provider.ts'
@@ -6,6 +7,7 @@ import { railway } from './railway/provider.ts'
 export const providers: ReadonlyMap<string, Provider> = new Map([
   ['railway', erase(railway)],
   ['postgres', erase(postgres)],
+  ['github-app', erase(githubApp)],
 ])
 
 export function providerNamed(name: string): Provider | undefined {

@@ -98,7 +98,7 @@ export async function connectionTarget(
   provider: Provider,
   { name, allowPrivate, secret, ...setting }: ConnectionSetting,
 ): Promise<Target> {
-  demandSendable(secret)
+  demandSecret(provider, secret)
   const target = {
     name,
     provider: provider.name,
@@ -148,8 +148,14 @@ export async function putConnection(
   return row
 }
 
-/** It goes into a header, and is looked for in answers: what is shorter would be found everywhere. */
-function demandSendable(secret: Secret): void {
+/** Most go into a header, and are looked for in answers: what is shorter would be found everywhere. */
+function demandSecret(provider: Pick<Provider, 'secret'>, secret: Secret): void {
+  if (provider.secret !== null) {
+    const problem = provider.secret(secret.reveal())
+    if (problem !== null)
+      throw new BrokerError('malformed-request', 'The secret cannot be read.', { hint: problem })
+    return
+  }
   if (/^[\x21-\x7e]{8,4096}$/.test(secret.reveal())) return
   throw new BrokerError(
     'malformed-request',
@@ -208,7 +214,7 @@ export async function rotateSecret(
   name: string,
   secret: Secret,
 ): Promise<ConnectionRow> {
-  demandSendable(secret)
+  demandSecret(provider, secret)
   const before = await showConnection(ctx.db, name)
   await tryCredential(ctx, provider, { target: before, credential: secret })
   const sealed = await ctx.keyring.seal(rowOf(name), secret.reveal())

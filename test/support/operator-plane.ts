@@ -101,7 +101,7 @@ async function contextOver(kind: StoreKind, log: Context['log']): Promise<Contex
     journal,
     signing: await openSigningKeys({ store, keyring, clock }),
     dial,
-    leasing: leaseKinds(),
+    leasing: leaseKinds({ dial }),
   }
 }
 

@@ -74,7 +74,7 @@ export async function brokerOn(
       journal,
       signing,
       dial,
-      leasing: leaseKinds(),
+      leasing: leaseKinds({ dial }),
     },
     ...{ store, masterKey, lines },
     pass: (seconds) => {

@@ -82,6 +82,7 @@ export const postgres: Provider<null> = {
   scheme: 'postgresql',
   /** The cluster's own number is part of a database's id: a name alone is given twice. */
   kinds: [{ kind: 'database', bind: 'owns', path: ['database'] }],
+  secret: null,
   template: readTemplate,
   read: (_, call) =>
     readLease(call, (asked: LeaseAsked) => {

@@ -29,6 +29,7 @@ export const railway: Provider<Catalogue> = {
   name: 'railway',
   engine: 'graphql',
   scheme: 'https',
+  secret: null,
   template: null,
   baseUrl: 'https://backboard.railway.com',
   placements: {

@@ -249,6 +249,9 @@ describe('what is refused before anything is sent', () => {
 
   test('a provider that nobody knows', async () => {
     const refused = await plane.call('POST', '/admin/connections', given({ name: 'nobody' }))
-    expect(refused).toMatchObject({ status: 404, json: { hint: 'There are: railway, postgres.' } })
+    expect(refused).toMatchObject({
+      status: 404,
+      json: { hint: 'There are: railway, postgres, github-app.' },
+    })
   })
 })
