@@ -102,7 +102,12 @@ function renewing(obtain: () => Promise<Obtained>): () => Promise<Obtained> {
   }
 }
 
-type Connection = { connection: string; urls: Record<string, string>; tokens: string[] }
+type Connection = {
+  connection: string
+  urls: Record<string, string>
+  tokens: string[]
+  credentials: string | undefined
+}
 
 async function connectionsOf(plane: Plane, prover: Prover, token: string): Promise<Connection[]> {
   const response = await looked(plane, prover, token)
@@ -110,10 +115,11 @@ async function connectionsOf(plane: Plane, prover: Prover, token: string): Promi
   return (Array.isArray(listed) ? listed : []).flatMap((one) => {
     const { connection, clients } = record(one) ?? {}
     if (typeof connection !== 'string') return []
-    const { urls, tokens } = record(clients) ?? {}
+    const { urls, tokens, credentials } = record(clients) ?? {}
     const texts = Object.entries(record(urls) ?? {}).map(([name, path]) => [name, String(path)])
     const names = (Array.isArray(tokens) ? tokens : []).filter((name) => typeof name === 'string')
-    return [{ connection, urls: Object.fromEntries(texts), tokens: names }]
+    const leased = typeof credentials === 'string' ? credentials : undefined
+    return [{ connection, urls: Object.fromEntries(texts), tokens: names, credentials: leased }]
   })
 }
 
@@ -133,9 +139,10 @@ async function looked(plane: Plane, prover: Prover, token: string): Promise<Resp
 function variablesFor(base: string, connections: readonly Connection[]): Record<string, string> {
   const of = (name: string) => `${base}/x/${name}`
   return Object.fromEntries(
-    connections.flatMap(({ connection, urls, tokens }) => [
+    connections.flatMap(({ connection, urls, tokens, credentials }) => [
       [`VALETKEY_${connection.toUpperCase().replaceAll('-', '_')}_URL`, of(connection)],
       ...Object.entries(urls).map(([name, path]) => [name, of(connection) + path]),
+      ...(credentials === undefined ? [] : [[credentials, `${base}/v1/credentials/${connection}`]]),
       // Clients demand one even where they need none. It is no secret, and the broker never sees it.
       ...tokens.map((name) => [name, 'valetkey-run']),
     ]),

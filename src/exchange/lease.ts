@@ -36,8 +36,37 @@ const Asked = z.strictObject({
   reason: z.string().max(500).optional(),
 })
 
+/** `GET /v1/credentials/{connection}`, in the form in which AWS's clients ask a container for theirs. */
+export const credentialsPath = /^\/v1\/credentials\/([a-z][a-z0-9-]{0,62})$/
+
+export async function containerCredentials(ctx: Context, incoming: Incoming): Promise<Answer> {
+  const [, connection = ''] = credentialsPath.exec(incoming.target) ?? []
+  const answer = await leaseOf(ctx, incoming, { connection })
+  const { credential, expires_at } = JSON.parse(Buffer.from(answer.body as Uint8Array).toString())
+  const { access_key_id, secret_access_key, session_token } = credential
+  if (session_token === undefined) {
+    throw new BrokerError('conflict', `What ${connection} leases is no credential of AWS.`, {
+      hint: 'Take it with POST /v1/leases.',
+    })
+  }
+  const body = {
+    AccessKeyId: access_key_id,
+    SecretAccessKey: secret_access_key,
+    Token: session_token,
+    Expiration: expires_at,
+  }
+  return { ...answer, body: Buffer.from(JSON.stringify(body)) }
+}
+
 export async function lease(ctx: Context, incoming: Incoming): Promise<Answer> {
-  const asked = readAsked(await incoming.body(maxBody))
+  return leaseOf(ctx, incoming, readAsked(await incoming.body(maxBody)))
+}
+
+async function leaseOf(
+  ctx: Context,
+  incoming: Incoming,
+  asked: z.infer<typeof Asked>,
+): Promise<Answer> {
   const capability = await authenticate(ctx, incoming, asked.connection)
   const target = { connection: asked.connection, segments: [leaseOperation], query: [] }
   // Whoever is to hold it has to be there.

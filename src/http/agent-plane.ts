@@ -13,7 +13,7 @@ import { exchange } from '../exchange/exchange.ts'
 import { explain } from '../exchange/explain.ts'
 import type { Answer } from '../exchange/forward.ts'
 import { speaksGraphql } from '../exchange/judge.ts'
-import { lease } from '../exchange/lease.ts'
+import { containerCredentials, credentialsPath, lease } from '../exchange/lease.ts'
 import { newRequestId } from '../ids.ts'
 import { currentNonce } from '../tokens/dpop.ts'
 
@@ -31,7 +31,9 @@ export function agentPlane(ctx: Context, rest: RequestListener): RequestListener
         ? explain
         : target === '/v1/leases' && request.method === 'POST'
           ? lease
-          : null
+          : credentialsPath.test(target) && request.method === 'GET'
+            ? containerCredentials
+            : null
     if (road === null) return rest(request, response)
     const travelling = travel(ctx, road, request, response).catch((error) => {
       ctx.log.error({ err: error }, 'an answer could not be written')

@@ -213,6 +213,7 @@ export async function endLease(ctx: Context, row: LeaseRow): Promise<boolean> {
       await kind.revoke(await nativeOf(ctx, connection), await leaseOf(ctx, row))
     else if (row.expiresAt.getTime() > ctx.clock.now()) {
       await ctx.db.update(leases).set({ tryAt: row.expiresAt }).where(eq(leases.id, row.id))
+      await written(ctx, row, 'still-valid', { until: row.expiresAt.toISOString() })
       return true
     }
   } catch (error) {
@@ -226,15 +227,22 @@ export async function endLease(ctx: Context, row: LeaseRow): Promise<boolean> {
     lastError: null,
   }
   await ctx.db.update(leases).set(ended).where(eq(leases.id, row.id))
+  await written(ctx, row, 'ended', { attempts: row.attempts + 1 })
+  return true
+}
+
+async function written(
+  ctx: Context,
+  row: LeaseRow,
+  outcome: 'ended' | 'still-valid',
+  facts: Record<string, unknown>,
+): Promise<void> {
+  const { agent, environment, connection } = row
   await ctx.journal.append({
     kind: 'lease',
-    agent: row.agent,
-    environment: row.environment,
-    connection: row.connection,
-    outcome: 'ended',
-    facts: { lease: row.id, because: row.because, attempts: row.attempts + 1 },
+    ...{ agent, environment, connection, outcome },
+    facts: { lease: row.id, because: row.because, ...facts },
   })
-  return true
 }
 
 async function putOff(ctx: Context, row: LeaseRow, error: unknown): Promise<void> {

@@ -1,5 +1,6 @@
 /** The kinds of leases that this broker can give, by provider. A further one is a file beside this and a line in it. */
 import type { Dial } from '../exchange/dial.ts'
+import { awsLeases } from './aws.ts'
 import { githubAppLeases } from './github-app.ts'
 import type { LeaseKinds } from './kind.ts'
 import { postgresLeases } from './postgres.ts'
@@ -8,5 +9,6 @@ export function leaseKinds({ dial }: { dial: Dial }): LeaseKinds {
   return new Map([
     ['postgres', postgresLeases],
     ['github-app', githubAppLeases(dial)],
+    ['aws', awsLeases],
   ])
 }

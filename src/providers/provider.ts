@@ -95,9 +95,14 @@ export type Provider<Catalogue = unknown> = {
   describe(resource: Pick<Resource, 'kind' | 'id'>, home: Place, lookup: Lookup): Promise<Described>
   /**
    * How the API's own clients find another address: by variable, the path below the connection. `tokens` are the variables in
-   * which they demand a token even where they need none.
+   * which they demand a token even where they need none; `credentials` is the one in which they look for the address of a lease,
+   * as containers have it.
    */
-  clients: { urls: Readonly<Record<string, string>>; tokens: readonly string[] }
+  clients: {
+    urls: Readonly<Record<string, string>>
+    tokens: readonly string[]
+    credentials?: string
+  }
   /** Everything that the credential sees and that can be bound. */
   discover(lookup: Lookup): Promise<readonly Discovered[]>
   /** The document that learns the schema, and what turns its answer into SDL. Null where there is none to learn. */

@@ -1,4 +1,5 @@
 /** The providers that this broker knows, by name. */
+import { aws } from './aws/provider.ts'
 import { githubApp } from './github-app/provider.ts'
 import { postgres } from './postgres/provider.ts'
 import type { Provider } from './provider.ts'
@@ -8,6 +9,7 @@ export const providers: ReadonlyMap<string, Provider> = new Map([
   ['railway', erase(railway)],
   ['postgres', erase(postgres)],
   ['github-app', erase(githubApp)],
+  ['aws', erase(aws)],
 ])
 
 export function providerNamed(name: string): Provider | undefined {

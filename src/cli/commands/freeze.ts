@@ -35,6 +35,11 @@ function addCommand(noun: Command, cli: Cli): void {
       }
       const { admin } = await signedIn(cli)
       const made = await told(admin.freezes.$post({ json }))
+      for (const { lease, connection, expires_at } of made.still_out) {
+        cli.speak.warn(
+          `the credential of ${connection} in ${lease} works until ${expires_at}: nobody can end it earlier.`,
+        )
+      }
       cli.speak.done(
         made,
         `${inWords(made.subject)} is frozen. Lift it with: valetkey freeze lift ${made.id}`,

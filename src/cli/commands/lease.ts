@@ -5,7 +5,7 @@ import { readSecret } from '../ask.ts'
 import { agents, type Cli, signedIn, told } from '../cli.ts'
 import { call, record } from '../client.ts'
 import { example } from '../example.ts'
-import { Failure } from '../failure.ts'
+import { Failure, usage } from '../failure.ts'
 import { readId, readName } from '../names.ts'
 import { relative } from '../printable.ts'
 
@@ -21,7 +21,12 @@ const capabilityFile = ['--token-file <file>', 'read the capability from a file'
 const where =
   '\nThe capability comes from --token-file, else VALETKEY_TOKEN, else the prompt or stdin.'
 
-type CreateOptions = { ttl?: number; reason?: string; tokenFile?: string; format: 'facts' | 'env' }
+type CreateOptions = {
+  ttl?: number
+  reason?: string
+  tokenFile?: string
+  format: 'facts' | 'env' | 'credential-process'
+}
 
 function createCommand(noun: Command, cli: Cli): void {
   const command = noun
@@ -33,7 +38,7 @@ function createCommand(noun: Command, cli: Cli): void {
     .option(...capabilityFile)
     .addOption(
       new Option('--format <format>', 'how it is printed')
-        .choices(['facts', 'env'])
+        .choices(['facts', 'env', 'credential-process'])
         .default('facts'),
     )
     .addHelpText('after', where)
@@ -52,6 +57,9 @@ function createCommand(noun: Command, cli: Cli): void {
       if (options.format === 'env' && !cli.speak.json) {
         return cli.speak.raw(variables(pairs).join('\n'))
       }
+      if (options.format === 'credential-process' && !cli.speak.json) {
+        return cli.speak.raw(JSON.stringify(processOutput(made, credential)))
+      }
       cli.speak.result(made, (page) => {
         page.facts({ lease: String(made['id']), ...Object.fromEntries(pairs) })
         cli.speak.words(
@@ -64,13 +72,33 @@ function createCommand(noun: Command, cli: Cli): void {
   example(command, 'valetkey lease create pg --ttl 15m')
 }
 
-/** As psql and its like read them. */
+/** As AWS's clients read it from a `credential_process`. */
+function processOutput(made: Record<string, unknown>, credential: Record<string, unknown>) {
+  const { access_key_id, secret_access_key, session_token } = credential
+  if (session_token === undefined) {
+    throw usage('--format credential-process is for AWS.', 'Use --format env, or none.')
+  }
+  return {
+    Version: 1,
+    AccessKeyId: access_key_id,
+    SecretAccessKey: secret_access_key,
+    SessionToken: session_token,
+    Expiration: made['expires_at'],
+  }
+}
+
+/** As psql, and AWS's clients, read them. */
 const names: Readonly<Record<string, string>> = {
   host: 'PGHOST',
   port: 'PGPORT',
   database: 'PGDATABASE',
   user: 'PGUSER',
   password: 'PGPASSWORD',
+  access_key_id: 'AWS_ACCESS_KEY_ID',
+  secret_access_key: 'AWS_SECRET_ACCESS_KEY',
+  session_token: 'AWS_SESSION_TOKEN',
+  region: 'AWS_REGION',
+  token: 'GITHUB_TOKEN',
 }
 
 function variables(pairs: readonly (readonly [string, string])[]): string[] {

@@ -30,7 +30,9 @@ capability, bound to a key that never leaves this process, to every call.`,
       try {
         const where = Object.keys(relay.variables).sort().join(', ')
         cli.speak.words(`${name} finds the broker in ${where}.`)
-        cli.exitWith(await ended(name, args, { ...unarmed(cli), ...relay.variables }))
+        cli.exitWith(
+          await ended(name, args, { ...unarmed(cli, relay.variables), ...relay.variables }),
+        )
       } finally {
         await relay.close()
       }
@@ -49,8 +51,15 @@ const ours = [
   'CIRCLE_OIDC_TOKEN_V2',
 ]
 
-function unarmed({ terminal }: Cli): Record<string, string | undefined> {
-  return { ...terminal.env, ...Object.fromEntries(ours.map((name) => [name, undefined])) }
+/** AWS's clients would use these first. */
+const awsKeys = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE']
+
+function unarmed(
+  { terminal }: Cli,
+  given: Readonly<Record<string, string>>,
+): Record<string, string | undefined> {
+  const dropped = 'AWS_CONTAINER_CREDENTIALS_FULL_URI' in given ? [...ours, ...awsKeys] : ours
+  return { ...terminal.env, ...Object.fromEntries(dropped.map((name) => [name, undefined])) }
 }
 
 /** Its exit code, or that of a shell for the signal that ended it. */

@@ -3,7 +3,9 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { make } from '../../approvals/changes.ts'
 import { addFreeze, type FreezeRow, listFreezes } from '../../approvals/freezes.ts'
 import type { Context } from '../../context.ts'
-import type { Freeze, FreezeSubject } from '../../policy/freeze.ts'
+import { listLeases } from '../../leases/leases.ts'
+import type { Capability } from '../../policy/capability.ts'
+import { type Freeze, type FreezeSubject, freezeOn } from '../../policy/freeze.ts'
 import { editor, gives, operatorApp, requireRole, takes } from './operator.ts'
 
 const subjectForm =
@@ -42,7 +44,18 @@ const add = createRoute({
   method: 'post',
   path: '/admin/freezes',
   request: { body: takes(FreezeAsked) },
-  responses: { 201: gives(FreezeShown, 'Frozen; what was frozen before is shown as it is') },
+  responses: {
+    201: gives(
+      FreezeShown.extend({
+        still_out: z
+          .array(
+            z.object({ lease: z.string(), connection: z.string(), expires_at: z.iso.datetime() }),
+          )
+          .describe('Credentials that nobody can end before they expire.'),
+      }),
+      'Frozen; what was frozen before is shown as it is',
+    ),
+  },
 })
 
 const list = createRoute({
@@ -70,7 +83,8 @@ export function freezeRoutes(ctx: Context) {
     .openapi(add, async (c) => {
       const { name } = requireRole(c, 'admin', 'approver')
       const by = { name, request: c.get('requestId') }
-      return c.json(freezeShown(await addFreeze(ctx, by, asked(c.req.valid('json')))), 201)
+      const freeze = await addFreeze(ctx, by, asked(c.req.valid('json')))
+      return c.json({ ...freezeShown(freeze), still_out: await stillOut(ctx, freeze) }, 201)
     })
     .openapi(list, async (c) => {
       const rows = await listFreezes(ctx, { all: c.req.valid('query').all === 'true' })
@@ -82,6 +96,24 @@ export function freezeRoutes(ctx: Context) {
         200,
       )
     })
+}
+
+/** What a freeze cannot reach: leases that the upstream ends by itself, and not earlier. */
+export async function stillOut(ctx: Context, freeze: Freeze) {
+  const { connections } = ctx.realm.now()
+  const stops = new Map([[freeze.subject, freeze]])
+  const rows = await listLeases(ctx)
+  return rows
+    .filter(({ connection, capability }) => {
+      const kind = ctx.leasing.get(connections.get(connection)?.provider ?? '')
+      // As it was written: the claims of a capability.
+      const held = capability as unknown as Capability
+      return kind?.revoke === null && freezeOn(stops, held, connection) !== null
+    })
+    .map(({ id, connection, expiresAt }) => ({
+      ...{ lease: id, connection },
+      expires_at: expiresAt.toISOString(),
+    }))
 }
 
 export function asked({ subject, reason }: z.infer<typeof FreezeAsked>) {
