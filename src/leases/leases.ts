@@ -65,10 +65,12 @@ export async function grantLease(ctx: Context, granting: Granting): Promise<Gran
     const made = await kind.create(await nativeOf(ctx, connection), lease)
     const handle = made.handle === null ? null : await ctx.keyring.seal(sealRow(id), made.handle)
     const expiresAt = made.until
-    await ctx.db
+    const [active] = await ctx.db
       .update(leases)
       .set({ state: 'active', handle, expiresAt, tryAt: expiresAt })
-      .where(eq(leases.id, id))
+      .where(and(eq(leases.id, id), eq(leases.state, 'making')))
+      .returning({ id: leases.id })
+    if (active === undefined) throw await fallen(ctx, id, handle)
     return {
       id,
       connection: connection.name,
@@ -80,6 +82,26 @@ export async function grantLease(ctx: Context, granting: Granting): Promise<Gran
     await mark(ctx, [id], 'it could not be made')
     throw refusal(connection.name, error)
   }
+}
+
+/**
+ * It was to end before it was made, and whoever ended it may have found nothing yet: it is ended again, now that it is there.
+ */
+async function fallen(ctx: Context, id: string, handle: string | null): Promise<BrokerError> {
+  const now = new Date(ctx.clock.now())
+  const again = {
+    state: 'ending' as const,
+    endedAt: null,
+    handle,
+    tryAt: new Date(now.getTime() + workMs),
+  }
+  const [row] = await ctx.db.update(leases).set(again).where(eq(leases.id, id)).returning()
+  if (row !== undefined) await endLease(ctx, row)
+  return new BrokerError(
+    'capability-revoked',
+    'What this lease was given by fell while it was made, so it was ended.',
+    { hint: 'Ask for a new capability, if you still may.' },
+  )
 }
 
 /** Of what the upstream says no more is told than that. */

@@ -62,6 +62,31 @@ export function readLease(call: Call, resources: (asked: LeaseAsked) => Resource
   return { kind: 'call', operations: [operation], request, form: null }
 }
 
+/** Reads a template by its shape, or says where it cannot be read. */
+export function templateReader<T extends object>(
+  shape: z.ZodType<T>,
+): (given: unknown) => T | { problem: string } {
+  return (given) => {
+    const parsed = shape.safeParse(given)
+    if (parsed.success) return parsed.data
+    const [issue] = parsed.error.issues
+    const at = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`
+    return { problem: `the template cannot be read${at}: ${issue?.message ?? 'unknown'}` }
+  }
+}
+
+/** Reads a secret that is a JSON object of one shape. Null says no more: what is in it may be the secret. */
+export function secretReader<T>(shape: z.ZodType<T>): (text: string) => T | null {
+  return (text) => {
+    try {
+      const parsed = shape.safeParse(JSON.parse(text))
+      return parsed.success ? parsed.data : null
+    } catch {
+      return null
+    }
+  }
+}
+
 /** There is no schema, no client and no answer of an upstream to be read. */
 export const leased = {
   engine: 'lease',

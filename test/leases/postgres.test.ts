@@ -11,6 +11,7 @@ import { startCluster } from '../support/cluster.ts'
 import { folder } from '../support/folder.ts'
 import { changeIn, confirm, type Key, passkey } from '../support/passkey.ts'
 import { stores } from '../support/stores.ts'
+import { twins } from '../support/twins.ts'
 
 const cluster = await startCluster(join(await folder(), 'leased'))
 closeLater(() => cluster.stop())
@@ -57,8 +58,8 @@ const readOnly = [
   { on: 'sequences', schema: 'public', privileges: ['USAGE'] },
 ]
 
-async function ready(kind: (typeof stores)[number]): Promise<Ready> {
-  const at = await front(kind)
+async function ready(kind: (typeof stores)[number], there?: Front): Promise<Ready> {
+  const at = there ?? (await front(kind))
   const made = await prepared()
   const { port } = new URL(cluster.url)
   expectOk(
@@ -480,6 +481,29 @@ describe('what a lease leaves behind', async () => {
     await admin.end()
   })
 
+  it('is nothing of a lease that was to end while it was still being made', async () => {
+    const token = await at.capability({ scope: 'leasing', ttl: 600 })
+    const holder = root(made.staging)
+    const held = await holder.reserve()
+    await held`begin`
+    await held`lock table bookings in access exclusive mode`
+    const asked = ask(at, token)
+    const alive = async () =>
+      (await at.admin('GET', '/admin/leases')).json['leases'] as { id: string; state: string }[]
+    await until(async () => (await alive()).some(({ state }) => state === 'making'))
+    const id = (await alive()).find(({ state }) => state === 'making')?.id ?? ''
+    const frozen = expectOk(await at.admin('POST', '/admin/freezes', { subject: 'agent:cursor' }))
+    await until(async () => !(await alive()).some((one) => one.id === id))
+    await held`commit`
+    held.release()
+    await holder.end()
+    expect((await asked).status).toBeGreaterThan(399)
+    expect(await roles(id.replace('lse_', 'valetkey_'))).toBe(0)
+    expect((await alive()).map((one) => one.id)).not.toContain(id)
+    const lifted = await at.admin('DELETE', `/admin/freezes/${frozen.json['id']}`)
+    expectOk(await confirm(at, made.key, [changeIn(lifted)]))
+  })
+
   it('is cleared up after a crash, of a lease that nobody finished making', async () => {
     const token = await at.capability({ scope: 'leasing', ttl: 600 })
     const lease = await leased(at, token)
@@ -523,4 +547,17 @@ it('is taken, seen, renewed and ended at a shell', async () => {
     code: 1,
     stderr: expect.stringContaining('valetkey login'),
   })
+})
+
+it('is ended by whichever replica is left', async () => {
+  const { one, two } = await twins()
+  await ready('postgres', one)
+  await two.ctx.realm.refresh()
+  const lease = await leased(one, await one.capability({ scope: 'leasing', ttl: 600 }))
+  expect(await roles(lease.credential.user)).toBe(1)
+  await one.broker.stop()
+  await two.ctx.db.execute(
+    `update leases set expires_at = now(), try_at = now() where id = '${lease.id}'`,
+  )
+  await until(async () => (await roles(lease.credential.user)) === 0)
 })

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { BrokerError } from '../../errors.ts'
-import { leased, readLease } from '../leased.ts'
+import { leased, readLease, secretReader, templateReader } from '../leased.ts'
 import type { Provider } from '../provider.ts'
 
 const arnForm = /^arn:aws[a-z-]*:iam::(\d{12}):role\/[\w+=,.@/-]{1,512}$/
@@ -51,30 +51,14 @@ const Template = z
   )
 export type AwsTemplate = z.infer<typeof Template>
 
-function readTemplate(given: unknown): AwsTemplate | { problem: string } {
-  const parsed = Template.safeParse(given)
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  return {
-    problem: `the template cannot be read at ${issue?.path.join('.') || 'its top'}: ${issue?.message}`,
-  }
-}
+const readTemplate = templateReader(Template)
 
 /** What an operator gives as the connection's secret: a JSON file. */
 const Secret = z.strictObject({
   access_key_id: z.string().regex(/^[A-Z0-9]{16,128}$/),
   secret_access_key: z.string().min(16).max(200),
 })
-export type AwsSecret = z.infer<typeof Secret>
-
-export function readSecret(text: string): AwsSecret | null {
-  try {
-    return Secret.parse(JSON.parse(text))
-  } catch {
-    // What it holds is not repeated: it may be the key.
-    return null
-  }
-}
+export const readSecret = secretReader(Secret)
 
 export const aws: Provider<null> = {
   ...leased,

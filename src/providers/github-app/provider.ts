@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { BrokerError } from '../../errors.ts'
-import { leased, readLease } from '../leased.ts'
+import { leased, readLease, secretReader, templateReader } from '../leased.ts'
 import type { Lookup, Provider } from '../provider.ts'
 
 /** By id: a name is given to another repository once it is free. */
@@ -16,14 +16,7 @@ const Template = z.strictObject({
 })
 export type GithubTemplate = z.infer<typeof Template>
 
-function readTemplate(given: unknown): GithubTemplate | { problem: string } {
-  const parsed = Template.safeParse(given)
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  return {
-    problem: `the template cannot be read at ${issue?.path.join('.') || 'its top'}: ${issue?.message}`,
-  }
-}
+const readTemplate = templateReader(Template)
 
 /** What an operator gives as the connection's secret: a JSON file. */
 const Secret = z.strictObject({
@@ -31,16 +24,7 @@ const Secret = z.strictObject({
   installation_id: z.string().regex(/^\d{1,20}$/),
   private_key: z.string().startsWith('-----BEGIN').max(8_000),
 })
-export type GithubSecret = z.infer<typeof Secret>
-
-export function readSecret(text: string): GithubSecret | null {
-  try {
-    return Secret.parse(JSON.parse(text))
-  } catch {
-    // What it holds is not repeated: it may be the key.
-    return null
-  }
-}
+export const readSecret = secretReader(Secret)
 
 const Found = z.array(z.object({ id: z.string(), name: z.string() }))
 

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { BrokerError } from '../../errors.ts'
 import type { Located } from '../../policy/operation.ts'
-import { type LeaseAsked, leased, readLease } from '../leased.ts'
+import { type LeaseAsked, leased, readLease, templateReader } from '../leased.ts'
 import type { Lookup, Provider } from '../provider.ts'
 
 /** A name as PostgreSQL keeps it: 63 bytes, and no NUL. */
@@ -65,13 +65,7 @@ const Template = z
   )
 export type PostgresTemplate = z.infer<typeof Template>
 
-export function readTemplate(given: unknown): PostgresTemplate | { problem: string } {
-  const parsed = Template.safeParse(given)
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  const at = issue?.path.length === 0 ? '' : ` at ${issue?.path.join('.')}`
-  return { problem: `the template cannot be read${at}: ${issue?.message ?? 'unknown'}` }
-}
+const readTemplate = templateReader(Template)
 
 const Found = z.array(z.object({ id: z.string(), name: z.string() }))
 
