@@ -553,10 +553,15 @@ it('is ended by whichever replica is left', async () => {
   const { one, two } = await twins()
   await ready('postgres', one)
   await two.ctx.realm.refresh()
-  const lease = await leased(one, await one.capability({ scope: 'leasing', ttl: 600 }))
+  const answer = await send(`${two.agentUrl}/v1/leases`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await one.capability({ scope: 'leasing', ttl: 600 })}` },
+    body: JSON.stringify({ connection: 'pg' }),
+  })
+  const lease = expectOk(answer).json as unknown as Lease
   expect(await roles(lease.credential.user)).toBe(1)
-  await one.broker.stop()
-  await two.ctx.db.execute(
+  await two.stop()
+  await one.broker.ctx.db.execute(
     `update leases set expires_at = now(), try_at = now() where id = '${lease.id}'`,
   )
   await until(async () => (await roles(lease.credential.user)) === 0)
