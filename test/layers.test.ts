@@ -41,6 +41,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   ],
   console: [
     'exchange',
+    'leases',
     'identity',
     'realm',
     'tokens',

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { html } from 'hono/html'
 import type { Context } from '../context.ts'
 import { type AgentShown, listAgents } from '../identity/agents.ts'
+import { listLeases } from '../leases/leases.ts'
 import type { Trust } from '../policy/trust.ts'
 import { listCapabilities } from '../tokens/revoke.ts'
 import type { ConsoleEnv } from './api/session.ts'
@@ -15,6 +16,7 @@ export function agentPages(ctx: Context) {
     const agents = await listAgents(ctx)
     const capabilities = await listCapabilities(ctx, {})
     const { freezes, trusts } = ctx.realm.now()
+    const leases = await listLeases(ctx)
     return page(ctx, c, {
       title: 'Agents',
       at: '/console/agents',
@@ -36,6 +38,24 @@ ${
             : html`<a href="/console/freezes?subject=agent:${agent.name}">Freeze</a>`,
         ]),
       )
+}
+${
+  leases.length === 0
+    ? ''
+    : html`<h2>Leases that are out</h2>${table(
+        ['Lease', 'Connection', 'Agent', 'Environment', 'State', 'Until', ''],
+        leases.map((one) => [
+          html`<code title="${one.id}">${one.id.slice(0, 12)}…</code>`,
+          one.connection,
+          one.agent,
+          one.environment,
+          one.attempts === 0
+            ? one.state
+            : html`<span class="tag bad">could not be ended, ${one.attempts} ${one.attempts === 1 ? 'try' : 'tries'}</span>`,
+          time(one.expiresAt),
+          one.because ?? '',
+        ]),
+      )}`
 }
 ${await lastDay(ctx, 'agent')}
 <h2>Capabilities that are alive</h2>

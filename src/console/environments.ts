@@ -71,6 +71,10 @@ ${facts([
       : html`<code>${scope.approve.join(' ')}</code>`,
   ],
   ['Approvers', scope.approvers],
+  ...Object.entries(scope.leases).map(
+    ([name, template]) =>
+      [`Leases of ${name}`, html`<code>${JSON.stringify(template)}</code>`] as const,
+  ),
   ['Capabilities', scope.bound ? 'only those that are bound to a key' : 'any'],
   ['Longest life', `${Math.round(scope.maxTtl / 60)} minutes`],
   ['Calls a minute', scope.callsPerMinute ?? html`<span class="soft">no limit of its own</span>`],

@@ -3,6 +3,7 @@ import { html } from 'hono/html'
 import type { HtmlEscapedString } from 'hono/utils/html'
 import type { Context } from '../context.ts'
 import { pendingRecoveries } from '../identity/passkeys.ts'
+import { listLeases } from '../leases/leases.ts'
 import { version } from '../version.ts'
 import { type ConsoleContext, formToken } from './api/session.ts'
 import { assets } from './assets.ts'
@@ -87,7 +88,9 @@ ${top}
 async function banners(ctx: Context, c: ConsoleContext): Promise<Html> {
   const { guarded, freezes } = ctx.realm.now()
   const recoveries = await pendingRecoveries(ctx)
+  const failing = (await listLeases(ctx)).filter(({ attempts }) => attempts > 0)
   return html`${guarded ? '' : html`<div class="banner warn"><div><strong>Set-up mode.</strong> Nothing passes but reads and writes until an operator has a passkey.</div></div>`}
+${failing.length === 0 ? '' : html`<div class="banner bad"><div><strong>${failing.length === 1 ? 'A lease' : `${failing.length} leases`} could not be ended.</strong> What was given may still work; it is tried again. <a href="/console/agents">See which.</a></div></div>`}
 ${recoveries.map(
   ({
     operator,
