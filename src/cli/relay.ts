@@ -53,7 +53,7 @@ const dropped = new Set([
 export async function startRelay(plane: Plane, obtain: Obtain): Promise<Relay> {
   const { issuer } = await describedBy(plane)
   const prover = await proverOf(issuer)
-  const fresh = renewing(() => obtain(prover))
+  const { fresh, held } = renewing(() => obtain(prover))
   const { token } = await fresh()
   const connections = await connectionsOf(plane, prover, token)
   // Any process of this machine can reach the port; only the command knows the path.
@@ -73,16 +73,16 @@ export async function startRelay(plane: Plane, obtain: Obtain): Promise<Relay> {
     close: async () => {
       server.closeAllConnections()
       server.close()
-      await giveUp(plane, (await fresh()).token)
+      await giveUp(plane, held()?.token ?? token)
     },
   }
 }
 
 /** One that is about to expire is replaced before a call, once for all calls that wait. */
-function renewing(obtain: () => Promise<Obtained>): () => Promise<Obtained> {
+function renewing(obtain: () => Promise<Obtained>) {
   let held: (Obtained & { renewAt: number }) | null = null
   let under: Promise<Obtained> | null = null
-  return async () => {
+  const fresh = async (): Promise<Obtained> => {
     if (held !== null && Date.now() < held.renewAt) return held
     under ??= obtain()
       .then((got) => {
@@ -100,6 +100,7 @@ function renewing(obtain: () => Promise<Obtained>): () => Promise<Obtained> {
       })
     return under
   }
+  return { fresh, held: (): Obtained | null => held }
 }
 
 type Connection = {

@@ -4,6 +4,7 @@ import { type ApprovalRow, approvalFacts, ownApproval, stateOf } from '../approv
 import { openOutcome } from '../approvals/sealed.ts'
 import { type Context, perContext } from '../context.ts'
 import { BrokerError } from '../errors.ts'
+import type { Capability } from '../policy/capability.ts'
 import { demand } from '../policy/verdict.ts'
 import { presentedCapability } from '../tokens/presented.ts'
 import { standing } from '../tokens/verify.ts'
@@ -31,10 +32,19 @@ export function approvalRoutes(ctx: Context) {
     const asked = Number(c.req.query('wait') ?? 0)
     const waitMs = Number.isFinite(asked) ? Math.min(Math.max(asked, 0) * 1_000, longestWaitMs) : 0
     const id = c.req.param('id')
+    demandHere(await ownApproval(ctx.db, agent, id), capability)
     const row = await decided(ctx, { agent, id, waitMs, gone: c.req.raw.signal })
     stands()
     c.header('Cache-Control', 'no-store')
     return c.json(await shown(ctx, row))
+  })
+}
+
+/** What came back in one environment is for no capability of another, though the agent is the same. */
+function demandHere({ environment }: ApprovalRow, capability: Capability): void {
+  if (environment === capability.environment) return
+  throw new BrokerError('not-found', 'There is no such approval.', {
+    hint: `It may be of another environment: this capability is for ${capability.environment}.`,
   })
 }
 

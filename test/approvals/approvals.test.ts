@@ -18,6 +18,7 @@ async function ready(kind: 'embedded' | 'postgres' = 'embedded'): Promise<Ready>
     }),
   )
   expectOk(await at.admin('PUT', '/admin/agents/cursor/grants/risky'))
+  await at.scope('elsewhere', ['railway:@read'], { environment: 'production' })
   const key = await passkey(at)
   const capability = await at.capability({ scope: 'risky' })
   const scratch = at.railway.world.volumes.filter(({ id }) => livesOnlyInStaging(at, id))
@@ -80,6 +81,11 @@ describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
       state: 'used',
       outcome: { known: true, status: 200, body: done.text },
     })
+    const production = await at.capability({ scope: 'elsewhere' })
+    const elsewhere = await at.agent(`/v1/approvals/${id}`, {
+      headers: { authorization: `Bearer ${production}` },
+    })
+    expect(elsewhere.json).toMatchObject({ code: 'not-found' })
     const entries = await at.audit('&kind=approval')
     expect(entries).toHaveLength(1)
   })
