@@ -33,7 +33,6 @@ const Asked = z.strictObject({
     .string()
     .regex(/^lse_[0-9a-f]{32}$/)
     .optional(),
-  reason: z.string().max(500).optional(),
 })
 
 /** `GET /v1/credentials/{connection}`, in the form in which AWS's clients ask a container for theirs. */
@@ -84,7 +83,7 @@ function readAsked(body: Uint8Array): z.infer<typeof Asked> {
   const parsed = Asked.safeParse(readJson(body))
   if (parsed.success) return parsed.data
   throw new BrokerError('malformed-request', 'The request for a lease cannot be read.', {
-    hint: 'Send {"connection":…} and, where it matters, "ttl" in seconds (60 to 3600), "renew" with the id of a lease, and "reason".',
+    hint: 'Send {"connection":…} and, where it matters, "ttl" in seconds (60 to 3600) and "renew" with the id of a lease.',
   })
 }
 

@@ -1,13 +1,16 @@
 /** Scopes: what an admin allows in one environment. Setting one replaces it whole; it never moves to another environment. */
-import { asc, eq } from 'drizzle-orm'
+import { asc, eq, sql } from 'drizzle-orm'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import { type Allow, type Demand, parseAllow, parseDemand } from '../policy/pattern.ts'
 import type { Db, Tx } from '../store/open.ts'
-import { connections, grants, scopes } from '../store/schema.ts'
+import { connections, grants, policy, scopes } from '../store/schema.ts'
 import { changeBy, type Editing, type Editor, edit } from './edit.ts'
 import { showEnvironment } from './environments.ts'
 import { raiseWatermark } from './watermark.ts'
+
+/** Policy that a replica must understand to demand a key. */
+const formatOfKeys = 3
 
 export type ScopeRow = typeof scopes.$inferSelect
 
@@ -77,6 +80,10 @@ export async function setScope(ctx: Editing, by: Editor, setting: ScopeSetting):
         approve: [...new Set(setting.approve)],
         version: (before?.version ?? 0) + 1,
         updatedAt: new Date(ctx.clock.now()),
+      }
+      // A replica that does not know what a key is for would take capabilities without one.
+      if (setting.bound) {
+        await tx.update(policy).set({ reader: sql`greatest(${policy.reader}, ${formatOfKeys})` })
       }
       note({ before: before === undefined ? null : factsOf(before), after: factsOf(row) })
       await tx.insert(scopes).values(row).onConflictDoUpdate({ target: scopes.name, set: row })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { changeBy, edit } from '../../src/realm/edit.ts'
 import { addEnvironment } from '../../src/realm/environments.ts'
 import { removeScope, type ScopeSetting, setScope, showScope } from '../../src/realm/scopes.ts'
-import { agents, grants } from '../../src/store/schema.ts'
+import { agents, grants, policy } from '../../src/store/schema.ts'
 import { stores } from '../support/stores.ts'
 import { addConnectionRow, by, editing } from './editing.ts'
 
@@ -67,6 +67,16 @@ describe.each(stores)('on %s', (kind) => {
       code: 'malformed-request',
       facts: { hint: 'There are: another, railway.' },
     })
+  })
+
+  test('a scope that demands a key is for replicas that know what one is', async () => {
+    const ctx = await withStaging(kind)
+    const reader = async () => (await ctx.db.select().from(policy))[0]?.reader
+    await setScope(ctx, by, setting)
+    const before = await reader()
+    await setScope(ctx, by, { ...setting, bound: true })
+    expect(await reader()).toBe(3)
+    expect(before).toBeLessThan(3)
   })
 
   test('a scope never moves to another environment', async () => {

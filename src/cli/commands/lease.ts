@@ -23,7 +23,6 @@ const where =
 
 type CreateOptions = {
   ttl?: number
-  reason?: string
   tokenFile?: string
   format: 'facts' | 'env' | 'credential-process'
 }
@@ -34,7 +33,6 @@ function createCommand(noun: Command, cli: Cli): void {
     .argument('<connection>', 'which connection it is of', readName)
     .description('take a native credential, as the scope of a capability gives it')
     .option('--ttl <duration>', 'how long it lives, such as 10m', readDuration)
-    .option('--reason <text>', 'what it is for; recorded, never judged')
     .option(...capabilityFile)
     .addOption(
       new Option('--format <format>', 'how it is printed')
@@ -43,11 +41,10 @@ function createCommand(noun: Command, cli: Cli): void {
     )
     .addHelpText('after', where)
     .action(async (connection: string, options: CreateOptions) => {
-      const { ttl, reason } = options
+      const { ttl } = options
       const body = {
         connection,
         ...(ttl === undefined ? {} : { ttl }),
-        ...(reason === undefined ? {} : { reason }),
       }
       const made = await asked(cli, body, options.tokenFile)
       const credential = record(made['credential']) ?? {}
