@@ -1,6 +1,6 @@
 /**
- * Fifteen minutes of an AWS role for each lease, narrowed by the scope's session policy and named after who holds it. Nobody can
- * end one early, and nothing here says otherwise.
+ * Fifteen minutes of an AWS role for each lease, narrowed by the scope's session policy and named after who holds it. None can be
+ * ended early by itself: where the scope permits it, all sessions of its role are.
  */
 import { Agent as PlainAgent } from 'node:http'
 import { Agent } from 'node:https'
@@ -64,7 +64,49 @@ export const awsLeases: LeaseKind = {
     return { credential, handle: null, until: Expiration }
   },
   extend: null,
-  revoke: null,
+  revocable: (template) => (template as AwsTemplate).end_by_deny,
+  revoke: async (native, lease) => {
+    // One that has expired works no more, and others of the role may.
+    if (lease.until.getTime() <= Date.now()) return
+    const { role_arn } = lease.template as AwsTemplate
+    const { IAMClient, PutRolePolicyCommand } = await import('@aws-sdk/client-iam')
+    const iam = new IAMClient({ ...settingsOf(native), endpoint: iamEndpoint(native) })
+    try {
+      await iam.send(
+        new PutRolePolicyCommand({
+          RoleName: role_arn.split('/').at(-1) ?? '',
+          PolicyName: 'valetkey-ended-sessions',
+          PolicyDocument: JSON.stringify(denyBefore(new Date())),
+        }),
+      )
+    } finally {
+      iam.destroy()
+    }
+  },
+}
+
+/** As AWS itself revokes the sessions of a role: what was issued before is denied everything. */
+function denyBefore(now: Date): object {
+  return {
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Effect: 'Deny',
+        Action: '*',
+        Resource: '*',
+        Condition: { DateLessThan: { 'aws:TokenIssueTime': now.toISOString() } },
+      },
+    ],
+  }
+}
+
+/** IAM has one address for each partition; an address that is not AWS's own serves both. */
+function iamEndpoint({ target }: Native): string {
+  const { hostname } = new URL(target.baseUrl)
+  if (/^sts\.(us-gov-[a-z0-9-]+)\.amazonaws\.com$/.test(hostname))
+    return 'https://iam.us-gov.amazonaws.com'
+  if (hostname.endsWith('.amazonaws.com.cn')) return 'https://iam.cn-north-1.amazonaws.com.cn'
+  return hostname.endsWith('.amazonaws.com') ? 'https://iam.amazonaws.com' : target.baseUrl
 }
 
 /** AWS wants two characters at least, and shows it in every entry of its own log. */
@@ -80,6 +122,17 @@ function regionOf({ target }: Native): string {
 }
 
 async function withClient<T>(native: Native, work: (sts: STSClient) => Promise<T>): Promise<T> {
+  const { STSClient } = await import('@aws-sdk/client-sts')
+  const sts = new STSClient({ ...settingsOf(native), endpoint: native.target.baseUrl })
+  try {
+    return await work(sts)
+  } finally {
+    sts.destroy()
+  }
+}
+
+/** What both clients are given. Throws where the address may not be reached. */
+function settingsOf(native: Native) {
   const { target, credential } = native
   const secret = readSecret(credential.reveal())
   if (secret === null) throw new Error('the secret of the connection cannot be read')
@@ -88,10 +141,8 @@ async function withClient<T>(native: Native, work: (sts: STSClient) => Promise<T
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
   if (isIP(host) !== 0 && !addressAllowed(host, permission)) throw notAllowed(host)
   const lookup = checkedLookup(permission)
-  const { STSClient } = await import('@aws-sdk/client-sts')
-  const sts = new STSClient({
+  return {
     region: regionOf(native),
-    endpoint: target.baseUrl,
     credentials: { accessKeyId: secret.access_key_id, secretAccessKey: secret.secret_access_key },
     maxAttempts: 2,
     requestHandler: {
@@ -100,11 +151,6 @@ async function withClient<T>(native: Native, work: (sts: STSClient) => Promise<T
       connectionTimeout: 5_000,
       requestTimeout: 10_000,
     },
-  })
-  try {
-    return await work(sts)
-  } finally {
-    sts.destroy()
   }
 }
 

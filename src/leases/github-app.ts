@@ -37,6 +37,7 @@ export function githubAppLeases(dial: Dial): LeaseKind {
     create: (native, lease) => create(dial, native, lease),
     // A token lasts an hour at most, and no longer.
     extend: null,
+    revocable: () => true,
     revoke: async (native, { handle }) => {
       // Without it there was no token, or nobody ever saw it.
       if (handle !== null) await end(dial, native, handle.reveal())

@@ -34,8 +34,10 @@ export type LeaseKind = {
   ): Promise<{ credential: Record<string, string>; handle: string | null; until: Date }>
   /** Null where the upstream cannot: then a new one is made. */
   extend: ((native: Native, lease: Lease) => Promise<void>) | null
-  /** Done when it resolves, also where there was nothing to end. Null where the upstream cannot end one early. */
-  revoke: ((native: Native, lease: Lease) => Promise<void>) | null
+  /** Whether a lease by this template can be ended before it expires. */
+  revocable(template: object): boolean
+  /** Done when it resolves, also where there was nothing to end. Asked only of what is revocable. */
+  revoke(native: Native, lease: Lease): Promise<void>
 }
 
 /** By provider. */

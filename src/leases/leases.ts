@@ -76,7 +76,7 @@ export async function grantLease(ctx: Context, granting: Granting): Promise<Gran
       connection: connection.name,
       expires_at: expiresAt.toISOString(),
       credential: made.credential,
-      revocable: kind.revoke !== null,
+      revocable: kind.revocable(template),
     }
   } catch (error) {
     await mark(ctx, [id], 'it could not be made')
@@ -231,7 +231,7 @@ export async function endLease(ctx: Context, row: LeaseRow): Promise<boolean> {
     const connection = ctx.realm.now().connections.get(row.connection)
     if (connection === undefined) throw new Error('its connection is gone')
     const kind = kindOf(ctx, connection.provider)
-    if (kind.revoke !== null)
+    if (kind.revocable(row.template))
       await kind.revoke(await nativeOf(ctx, connection), await leaseOf(ctx, row))
     else if (row.expiresAt.getTime() > ctx.clock.now()) {
       await ctx.db.update(leases).set({ tryAt: row.expiresAt }).where(eq(leases.id, row.id))

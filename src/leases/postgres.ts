@@ -46,6 +46,7 @@ export const postgresLeases: LeaseKind = {
     within(native, templateOf(lease).database, async (sql) => {
       await run(sql, 'alter role %I valid until %L', roleOf(lease), lease.until.toISOString())
     }),
+  revocable: () => true,
   revoke: (native, lease) =>
     within(native, templateOf(lease).database, (sql) => end(sql, roleOf(lease))),
 }

@@ -174,6 +174,36 @@ describe('a lease of AWS', async () => {
     )
   })
 
+  it('is ended by a deny for the whole role, where the scope permits that, and is not said to be out', async () => {
+    expectOk(await confirm(at, key, [changeIn(await set({ ...template, end_by_deny: true }))]))
+    const held = await fresh()
+    const answer = await send(`${at.broker.agentUrl}/v1/leases`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${held}` },
+      body: JSON.stringify({ connection: 'aws' }),
+    })
+    expect(expectOk(answer).json).toMatchObject({ revocable: true })
+    const frozen = expectOk(await at.admin('POST', '/admin/freezes', { subject: 'agent:packer' }))
+    expect(frozen.json['still_out']).not.toContainEqual(
+      expect.objectContaining({ lease: answer.json['id'] }),
+    )
+    const denied = () => sts.asked.find(({ action }) => action === 'PutRolePolicy')
+    for (let left = 100; left > 0 && denied() === undefined; left -= 1) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    const { form } = denied() ?? {}
+    expect(form?.get('RoleName')).toBe('staging')
+    const {
+      Statement: [statement],
+    } = JSON.parse(form?.get('PolicyDocument') ?? '{"Statement":[]}')
+    expect(statement).toMatchObject({ Effect: 'Deny', Action: '*', Resource: '*' })
+    const before = Date.parse(statement.Condition.DateLessThan['aws:TokenIssueTime'])
+    expect(Math.abs(before - Date.now())).toBeLessThan(20_000)
+    const lifted = await at.admin('DELETE', `/admin/freezes/${frozen.json['id']}`)
+    expectOk(await confirm(at, key, [changeIn(lifted)]))
+    expectOk(await confirm(at, key, [changeIn(await set(template))]))
+  })
+
   it.each([
     ['AccessDenied', /AssumeRole/],
     ['PackedPolicyTooLarge', /fewer actions/],

@@ -1,4 +1,4 @@
-/** A local fake of AWS STS in its query protocol: it remembers what was asked, and gives credentials of a form that clients take. */
+/** A local fake of AWS STS, and of the one call of IAM that matters, in their query protocol: it remembers what was asked, and gives credentials of a form that clients take. */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'

@@ -104,11 +104,12 @@ export async function stillOut(ctx: Context, freeze: Freeze) {
   const stops = new Map([[freeze.subject, freeze]])
   const rows = await listLeases(ctx)
   return rows
-    .filter(({ connection, capability }) => {
+    .filter(({ connection, capability, template }) => {
       const kind = ctx.leasing.get(connections.get(connection)?.provider ?? '')
       // As it was written: the claims of a capability.
       const held = capability as unknown as Capability
-      return kind?.revoke === null && freezeOn(stops, held, connection) !== null
+      const ends = kind?.revocable(template) ?? true
+      return !ends && freezeOn(stops, held, connection) !== null
     })
     .map(({ id, connection, expiresAt }) => ({
       ...{ lease: id, connection },

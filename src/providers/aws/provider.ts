@@ -40,6 +40,8 @@ const Template = z
   .strictObject({
     role_arn: z.string().regex(arnForm),
     policy: Policy,
+    /** Ending one denies everything to all sessions of the role that began before, whoever holds them. */
+    end_by_deny: z.boolean().default(false),
     external_id: z
       .string()
       .regex(/^[\w+=,.@:/-]{2,1224}$/)
