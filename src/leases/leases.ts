@@ -216,7 +216,7 @@ export async function claimDue(ctx: Context, most: number): Promise<LeaseRow[]> 
     .set({
       state: 'ending',
       tryAt: new Date(now.getTime() + workMs),
-      because: sql`coalesce(${leases.because}, 'it expired')`,
+      because: sql`coalesce(${leases.because}, case ${leases.state} when 'making' then 'it was never finished' else 'it expired' end)`,
     })
     .where(inArray(leases.id, due))
     .returning()

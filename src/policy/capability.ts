@@ -73,7 +73,7 @@ export function narrowed(
   for (const wanted of requested) {
     const outer = detailFor(held, wanted.connection)
     const alone = requested.every((one) => one === wanted || one.connection !== wanted.connection)
-    if (!alone && requested.some(restricts)) {
+    if (!alone && (requested.some(restricts) || (outer !== null && restricts(outer)))) {
       return {
         problem: `${wanted.connection} has several entries, and one that lists resources or a budget stands alone`,
       }

@@ -135,6 +135,16 @@ describe.each(stores)('a narrower capability on %s', async (kind) => {
     expect(info.text).toContain(`only for service ${web}`)
   })
 
+  it('of a parent that is for one service cannot be asked for in pieces', async () => {
+    const root = await at.capability({
+      details: railway({ resources: [`railway:service:${ids.services.web}`] }),
+    })
+    const pieces = [...railway({ operations: ['@read'] }), ...railway({ operations: ['@write'] })]
+    expect((await exchange(root, { details: pieces })).json).toMatchObject({
+      error: 'invalid_authorization_details',
+    })
+  })
+
   it('is good for so many calls, and its children share them', async () => {
     const root = await at.capability({ details: railway({ max_calls: 3, max_writes: 1 }) })
     const [a, b] = [

@@ -100,6 +100,31 @@ describe.each(stores)('a job on %s', async (kind) => {
     },
   )
 
+  it.each([
+    ['buildkite', buildkiteClaims, 'pipeline_id=0184990a-477b-4fa8-9968-496074483cee'],
+    ['circleci', circleciClaims, projectOf],
+  ] as const)('of %s has no jti, and is spent in every spelling', async (system, claims, id) => {
+    const issuer = await startIssuer()
+    await trust(at, `once-${system}`, issuer, system, [id])
+    const token = await issuer.sign(claims({ aud }))
+    expect((await exchange(at.broker.agentUrl, token)).status).toBe(200)
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const last = alphabet.indexOf(token.at(-1) ?? '')
+    // The last character of an RS256 signature carries two bits, and four that nobody reads.
+    const spellings = Array.from(
+      { length: 16 },
+      (_, i) => token.slice(0, -1) + alphabet[(last & 48) | i],
+    )
+    const signature = (one: string) =>
+      Buffer.from(one.split('.')[2] ?? '', 'base64url').toString('hex')
+    expect(new Set(spellings.map(signature)).size).toBe(1)
+    for (const one of spellings) {
+      expect((await exchange(at.broker.agentUrl, one)).json).toMatchObject({
+        error: 'invalid_grant',
+      })
+    }
+  })
+
   it('of GitHub is known by its claims, whichever form its sub has', async () => {
     const issuer = await startIssuer('/_services/token')
     await trust(at, 'subs', issuer, 'github', main)
