@@ -27,6 +27,16 @@ export function isPolicyMoved(error: unknown): boolean {
   return error instanceof BrokerError && error.cause === moved
 }
 
+/** The policy stays as it was judged by until the caller's transaction is over: an edit that comes later sees what it wrote. */
+export async function holdPolicy(tx: Tx, version: number): Promise<void> {
+  const [row] = await tx
+    .select({ version: policy.version })
+    .from(policy)
+    .where(eq(policy.id, 1))
+    .for('share')
+  if (row?.version !== version) throw policyMoved()
+}
+
 export function unavailable(detail: string, cause?: unknown): BrokerError {
   const hint =
     'Nothing was sent. Try again shortly; whoever runs the broker should look at its database.'

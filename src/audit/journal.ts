@@ -1,16 +1,14 @@
 /** The audit log's writing side: durable when it resolves, refused when it cannot be. Never waits for the database without an end. */
-import { eq } from 'drizzle-orm'
 import type { Clock } from '../context.ts'
 import type { Logger } from '../log.ts'
 import { group } from '../store/group.ts'
 import type { Store, Tx } from '../store/open.ts'
-import { policy } from '../store/schema.ts'
 import {
   appendUnderLock,
   type Draft,
+  holdPolicy,
   isPolicyMoved,
   openAppender,
-  policyMoved,
   unavailable,
   type Written,
 } from './append.ts'
@@ -20,7 +18,7 @@ import { checked, type Entry } from './entry.ts'
 import { countRefusals, type Refusal } from './refusals.ts'
 
 export type { Entry } from './entry.ts'
-export { isPolicyMoved }
+export { holdPolicy, isPolicyMoved }
 
 export type Journal = {
   /** For a call that is about to leave. Rejects with `audit-unavailable`, or with what `isPolicyMoved` recognises. */
@@ -84,12 +82,7 @@ export async function createJournal(options: {
     append,
     openSpending: (entry, policyVersion, spend) =>
       store.db.transaction(async (tx) => {
-        const [row] = await tx
-          .select({ version: policy.version })
-          .from(policy)
-          .where(eq(policy.id, 1))
-          .for('share')
-        if (row?.version !== policyVersion) throw policyMoved()
+        await holdPolicy(tx, policyVersion)
         await spend(tx)
         await appendIn(tx, entry)
       }),

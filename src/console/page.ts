@@ -3,7 +3,7 @@ import { html } from 'hono/html'
 import type { HtmlEscapedString } from 'hono/utils/html'
 import type { Context } from '../context.ts'
 import { pendingRecoveries } from '../identity/passkeys.ts'
-import { listLeases } from '../leases/leases.ts'
+import { countLeases } from '../leases/leases.ts'
 import { version } from '../version.ts'
 import { type ConsoleContext, formToken } from './api/session.ts'
 import { assets } from './assets.ts'
@@ -88,9 +88,9 @@ ${top}
 async function banners(ctx: Context, c: ConsoleContext): Promise<Html> {
   const { guarded, freezes } = ctx.realm.now()
   const recoveries = await pendingRecoveries(ctx)
-  const failing = (await listLeases(ctx)).filter(({ attempts }) => attempts > 0)
+  const { failing } = await countLeases(ctx)
   return html`${guarded ? '' : html`<div class="banner warn"><div><strong>Set-up mode.</strong> Nothing passes but reads and writes until an operator has a passkey.</div></div>`}
-${failing.length === 0 ? '' : html`<div class="banner bad"><div><strong>${failing.length === 1 ? 'A lease' : `${failing.length} leases`} could not be ended.</strong> What was given may still work; it is tried again. <a href="/console/agents">See which.</a></div></div>`}
+${failing === 0 ? '' : html`<div class="banner bad"><div><strong>${failing === 1 ? 'A lease' : `${failing} leases`} could not be ended.</strong> What was given may still work; it is tried again. <a href="/console/agents">See which.</a></div></div>`}
 ${recoveries.map(
   ({
     operator,

@@ -1,7 +1,7 @@
 /** Ends leases: when they expire, when what they were given by falls, and after a crash, on whichever replica is first. Gives none. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Context } from '../context.ts'
-import { claimDue, endLease, type LeaseRow, listLeases, mark } from '../leases/leases.ts'
+import { claimDue, endLease, type LeaseRow, leasesOut, mark } from '../leases/leases.ts'
 import type { Capability } from '../policy/capability.ts'
 import type { Snapshot } from '../realm/realm.ts'
 import { standing } from '../tokens/verify.ts'
@@ -49,23 +49,12 @@ export function watchLeases(ctx: Context): { close(): Promise<void> } {
 
 /** Whether what each was given by still stands under this policy. */
 async function endFallen(ctx: Context, policy: Snapshot): Promise<void> {
-  const alive = (await listLeases(ctx)).filter(
-    ({ state }) => state === 'active' || state === 'making',
-  )
-  const fallen = Map.groupBy(
-    alive.flatMap((row) => {
-      const because = whyFallen(policy, row)
-      return because === null ? [] : [{ id: row.id, because }]
-    }),
-    ({ because }) => because,
-  )
-  for (const [because, rows] of fallen) {
-    await mark(
-      ctx,
-      rows.map(({ id }) => id),
-      because,
-    )
+  const fallen = new Map<string, string[]>()
+  for await (const row of leasesOut(ctx)) {
+    const because = whyFallen(policy, row)
+    if (because !== null) fallen.set(because, [...(fallen.get(because) ?? []), row.id])
   }
+  for (const [because, ids] of fallen) await mark(ctx, ids, because)
 }
 
 function whyFallen(policy: Snapshot, row: LeaseRow): string | null {

@@ -3,9 +3,10 @@
  * a native credential, which is in the answer and nowhere else.
  */
 import { z } from 'zod'
+import { holdPolicy } from '../audit/journal.ts'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
-import { extendLease, gone, grantLease, showLease } from '../leases/leases.ts'
+import { extendLease, type Given, gone, grantLease, showLease } from '../leases/leases.ts'
 import type { Capability } from '../policy/capability.ts'
 import { whose } from '../policy/environment.ts'
 import type { Place, Site } from '../policy/operation.ts'
@@ -15,11 +16,12 @@ import { askedIn, leaseCall, leaseOperation } from '../providers/leased.ts'
 import type { CanonicalRequest } from '../providers/provider.ts'
 import type { ConnectionPolicy, Snapshot } from '../realm/realm.ts'
 import { audited } from './audited.ts'
-import { authenticate } from './authenticate.ts'
+import { authenticate, stillStanding } from './authenticate.ts'
 import type { Incoming } from './call.ts'
 import { carryOut } from './exchange.ts'
 import type { Answer, Relayed } from './forward.ts'
 import { standingScopes } from './judge.ts'
+import { underCurrentPolicy } from './policy.ts'
 
 const maxBody = 8_192
 /** Seconds. */
@@ -121,15 +123,13 @@ function templatesOf(policy: Snapshot, capability: Capability, connection: strin
   })
 }
 
+type Offer = { connection: string; template: unknown; places: readonly Place[] }
+
 /** Whether what a lease was given by still gives it: the scope, the name of the operation, the very template, and the owner. */
 export function stillOffered(
   policy: Snapshot,
   capability: Capability,
-  {
-    connection,
-    template,
-    places,
-  }: { connection: string; template: unknown; places: readonly Place[] },
+  { connection, template, places }: Offer,
 ): boolean {
   const provider = policy.connections.get(connection)?.provider ?? ''
   const owned = places.every(
@@ -158,10 +158,12 @@ export async function leaseAnswer(
   },
 ): Promise<Relayed> {
   const { template, ttl, renew } = askedIn({ body: request.body ?? new Uint8Array() })
+  const places = placesOf(sites)
+  const given = givenBy(ctx, capability, { connection: connection.name, template, places })
   const made =
     renew === undefined
-      ? await grantLease(ctx, { connection, capability, template, ttl, places: placesOf(sites) })
-      : await renewed(ctx, connection, capability, { template, ttl, renew })
+      ? await grantLease(ctx, { connection, capability, template, ttl, places }, given)
+      : await renewed(ctx, connection, capability, { template, ttl, renew, given })
   return {
     status: 200,
     headers: [
@@ -173,6 +175,25 @@ export async function leaseAnswer(
   }
 }
 
+/** The call was judged before: here the lease is, so that no edit can come between the judgement and the row. */
+function givenBy(ctx: Context, capability: Capability, what: Offer): Given {
+  return (write) =>
+    underCurrentPolicy(ctx, async (policy) => {
+      stillStanding(ctx, policy, capability, what.connection)
+      if (!stillOffered(policy, capability, what)) {
+        throw new BrokerError(
+          'operation-not-allowed',
+          `What gives leases of ${what.connection} changed while this one was being made.`,
+          { connection: what.connection, hint: 'See what is allowed with GET /v1/capability.' },
+        )
+      }
+      return ctx.db.transaction(async (tx) => {
+        await holdPolicy(tx, policy.version)
+        return write(tx)
+      })
+    })
+}
+
 function placesOf(sites: readonly Site[]): Place[] {
   return sites.flatMap(({ located }) => (located.known ? located.places : []))
 }
@@ -181,7 +202,7 @@ async function renewed(
   ctx: Context,
   connection: ConnectionPolicy,
   capability: Capability,
-  { template, ttl, renew }: { template: unknown; ttl: number; renew: string },
+  { template, ttl, renew, given }: { template: unknown; ttl: number; renew: string; given: Given },
 ) {
   const row = await showLease(ctx.db, renew, capability.agent)
   const same =
@@ -190,6 +211,6 @@ async function renewed(
     row.environment === capability.environment &&
     JSON.stringify(row.template) === JSON.stringify(template)
   if (!same) throw gone()
-  const { id, expiresAt } = await extendLease(ctx, connection, row, { capability, ttl })
+  const { id, expiresAt } = await extendLease(ctx, connection, row, { capability, ttl, given })
   return { id, connection: connection.name, expires_at: expiresAt.toISOString() }
 }

@@ -1,12 +1,12 @@
 /** Leases on record: begun before anything is made upstream, and looked after until it is gone. Never holds what was given. */
-import { and, asc, desc, eq, inArray, lte, ne, sql } from 'drizzle-orm'
+import { and, asc, count, desc, eq, gt, inArray, lte, ne, sql } from 'drizzle-orm'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Capability } from '../policy/capability.ts'
 import type { Place } from '../policy/operation.ts'
 import type { ConnectionPolicy } from '../realm/realm.ts'
-import type { Db } from '../store/open.ts'
+import type { Db, Tx } from '../store/open.ts'
 import { leases } from '../store/schema.ts'
 import { openCredential } from '../vault/vault.ts'
 import type { Lease, LeaseKind, Native } from './kind.ts'
@@ -17,6 +17,12 @@ export type LeaseRow = typeof leases.$inferSelect
 const workMs = 60_000
 const mostAtOnce = 50
 const mostListed = 1_000
+
+/**
+ * Writes in a transaction that holds the policy, once what the lease is given by still stands under it, and throws where it does
+ * not. Whatever edit comes later finds the row.
+ */
+export type Given = <T>(write: (tx: Tx) => Promise<T>) => Promise<T>
 
 type Granting = {
   connection: ConnectionPolicy
@@ -37,7 +43,7 @@ export type Granted = {
   revocable: boolean
 }
 
-export async function grantLease(ctx: Context, granting: Granting): Promise<Granted> {
+export async function grantLease(ctx: Context, granting: Granting, given: Given): Promise<Granted> {
   const { connection, capability, template, places, ttl } = granting
   const kind = kindOf(ctx, connection.provider)
   const now = ctx.clock.now()
@@ -51,7 +57,7 @@ export async function grantLease(ctx: Context, granting: Granting): Promise<Gran
     ...{ createdAt: new Date(now), expiresAt: until, tryAt: new Date(now + workMs) },
   }
   await demandRoom(ctx.db, capability.agent)
-  await ctx.db.insert(leases).values(row)
+  await given((tx) => tx.insert(leases).values(row))
   const { id } = row
   try {
     const lease = {
@@ -136,7 +142,7 @@ export async function extendLease(
   ctx: Context,
   connection: ConnectionPolicy,
   row: LeaseRow,
-  { capability, ttl }: { capability: Capability; ttl: number },
+  { capability, ttl, given }: { capability: Capability; ttl: number; given: Given },
 ): Promise<LeaseRow> {
   const kind = kindOf(ctx, connection.provider)
   if (kind.extend === null) {
@@ -149,11 +155,14 @@ export async function extendLease(
     await nativeOf(ctx, connection),
     await leaseOf(ctx, { ...row, expiresAt: until }),
   )
-  const [renewed] = await ctx.db
-    .update(leases)
-    .set({ capability: { ...capability }, expiresAt: until, tryAt: until })
-    .where(and(eq(leases.id, row.id), eq(leases.state, 'active')))
-    .returning()
+  // Refused here it ends when it was to end before, or with what gave it before.
+  const [renewed] = await given((tx) =>
+    tx
+      .update(leases)
+      .set({ capability: { ...capability }, expiresAt: until, tryAt: until })
+      .where(and(eq(leases.id, row.id), eq(leases.state, 'active')))
+      .returning(),
+  )
   if (renewed === undefined) throw gone()
   return renewed
 }
@@ -164,7 +173,7 @@ export function gone(): BrokerError {
   })
 }
 
-/** Alive ones, or all that are still on record; newest first. */
+/** For people to read: those that are out, or all that are still on record; the newest thousand. */
 export async function listLeases(
   ctx: Pick<Context, 'db'>,
   { agent, all = false }: { agent?: string; all?: boolean } = {},
@@ -180,6 +189,37 @@ export async function listLeases(
     )
     .orderBy(desc(leases.createdAt), desc(leases.id))
     .limit(mostListed)
+}
+
+/** All that may still work, a page at a time: what judges them misses none. */
+export async function* leasesOut(
+  { db }: Pick<Context, 'db'>,
+  states: readonly LeaseRow['state'][] = ['making', 'active'],
+): AsyncGenerator<LeaseRow> {
+  for (let last = ''; ; ) {
+    const page = await db
+      .select()
+      .from(leases)
+      .where(and(inArray(leases.state, [...states]), gt(leases.id, last)))
+      .orderBy(asc(leases.id))
+      .limit(mostListed)
+    yield* page
+    const end = page.at(-1)
+    if (end === undefined || page.length < mostListed) return
+    last = end.id
+  }
+}
+
+/** How many are out, and of how many the end has failed. */
+export async function countLeases({
+  db,
+}: Pick<Context, 'db'>): Promise<{ alive: number; failing: number }> {
+  const failing = sql<number>`count(*) filter (where ${leases.attempts} > 0)`.mapWith(Number)
+  const [row] = await db
+    .select({ alive: count(), failing })
+    .from(leases)
+    .where(ne(leases.state, 'ended'))
+  return row ?? { alive: 0, failing: 0 }
 }
 
 export async function showLease(db: Db, id: string, agent?: string): Promise<LeaseRow> {

@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { make } from '../../approvals/changes.ts'
 import { addFreeze, type FreezeRow, listFreezes } from '../../approvals/freezes.ts'
 import type { Context } from '../../context.ts'
-import { listLeases } from '../../leases/leases.ts'
+import { leasesOut } from '../../leases/leases.ts'
 import type { Capability } from '../../policy/capability.ts'
 import { type Freeze, type FreezeSubject, freezeOn } from '../../policy/freeze.ts'
 import { editor, gives, operatorApp, requireRole, takes } from './operator.ts'
@@ -102,19 +102,17 @@ export function freezeRoutes(ctx: Context) {
 export async function stillOut(ctx: Context, freeze: Freeze) {
   const { connections } = ctx.realm.now()
   const stops = new Map([[freeze.subject, freeze]])
-  const rows = await listLeases(ctx)
-  return rows
-    .filter(({ connection, capability, template }) => {
-      const kind = ctx.leasing.get(connections.get(connection)?.provider ?? '')
-      // As it was written: the claims of a capability.
-      const held = capability as unknown as Capability
-      const ends = kind?.revocable(template) ?? true
-      return !ends && freezeOn(stops, held, connection) !== null
-    })
-    .map(({ id, connection, expiresAt }) => ({
-      ...{ lease: id, connection },
-      expires_at: expiresAt.toISOString(),
-    }))
+  const still = []
+  for await (const row of leasesOut(ctx, ['making', 'active', 'ending'])) {
+    const { id, connection, capability, template, expiresAt } = row
+    const kind = ctx.leasing.get(connections.get(connection)?.provider ?? '')
+    const ends = kind?.revocable(template) ?? true
+    // As it was written: the claims of a capability.
+    const held = capability as unknown as Capability
+    if (ends || freezeOn(stops, held, connection) === null) continue
+    still.push({ lease: id, connection, expires_at: expiresAt.toISOString() })
+  }
+  return still
 }
 
 export function asked({ subject, reason }: z.infer<typeof FreezeAsked>) {

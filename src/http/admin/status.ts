@@ -4,7 +4,7 @@ import { listApprovals } from '../../approvals/approvals.ts'
 import { storedHead } from '../../audit/export.ts'
 import type { Context } from '../../context.ts'
 import { pendingRecoveries } from '../../identity/passkeys.ts'
-import { listLeases } from '../../leases/leases.ts'
+import { countLeases } from '../../leases/leases.ts'
 import { isHealthy } from '../../vault/health.ts'
 import { version } from '../../version.ts'
 import { FreezeShown, freezeShown } from './freezes.ts'
@@ -45,11 +45,6 @@ const show = createRoute({
   responses: { 200: gives(StatusShown, 'How the broker stands') },
 })
 
-async function leaseCounts(ctx: Context) {
-  const rows = await listLeases(ctx)
-  return { alive: rows.length, failing: rows.filter(({ attempts }) => attempts > 0).length }
-}
-
 export function statusRoutes(ctx: Context) {
   return operatorApp().openapi(show, async (c) => {
     const policy = ctx.realm.now()
@@ -62,7 +57,7 @@ export function statusRoutes(ctx: Context) {
           usable_from: usableFrom.toISOString(),
         })),
         approvals_waiting: (await listApprovals(ctx, { waiting: true })).length,
-        leases: await leaseCounts(ctx),
+        leases: await countLeases(ctx),
         store: ctx.config.store.kind,
         public_url: ctx.publicUrl,
         console_url: ctx.consoleUrl,
