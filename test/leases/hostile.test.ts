@@ -1,10 +1,23 @@
 /** What a holder, or an unlucky moment, could do to outlive a lease or to be more than one. */
 import postgres from 'postgres'
 import { describe, expect, it } from 'vitest'
+import { keeperOf } from '../../src/leases/postgres-end.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { expectOk, front } from '../support/broker.ts'
 import { closeLater } from '../support/closing.ts'
-import { ask, leased, ready, roles, until } from '../support/leased.ts'
+import {
+  ask,
+  client,
+  cluster,
+  code,
+  type Lease,
+  leased,
+  ready,
+  roles,
+  root,
+  set,
+  until,
+} from '../support/leased.ts'
 import { changeIn, confirm } from '../support/passkey.ts'
 import { freshDatabase } from '../support/stores.ts'
 
@@ -83,5 +96,249 @@ describe('between the judgement of a lease and its row', async () => {
     await at.broker.ctx.db.execute(`delete from leases where agent = 'other'`)
     const lifted = await at.admin('DELETE', `/admin/freezes/${frozen.json['id']}`)
     expectOk(await confirm(at, key, [changeIn(lifted)]))
+  })
+})
+
+const creating = [
+  { on: 'schema', schema: 'public', privileges: ['USAGE', 'CREATE'] },
+  { on: 'tables', schema: 'public', tables: ['bookings'], privileges: ['SELECT', 'REFERENCES'] },
+]
+
+describe('a holder that may create', async () => {
+  const made = await ready('embedded')
+  const { at } = made
+  const template = { ...made.template, grants: creating, allow_create: true }
+  expectOk(await confirm(at, made.key, [changeIn(await set(at, 'leasing', template))]))
+  const capability = () => at.capability({ scope: 'leasing', ttl: 600 })
+
+  const own = (database = made.staging) =>
+    postgres({
+      host: '127.0.0.1',
+      port: Number(new URL(cluster.url).port),
+      ...{ user: made.vendor, password: made.password, database, max: 1, onnotice: () => {} },
+    })
+
+  /** What a new lease does, and then what is left of it. */
+  async function lived(
+    statements: string,
+    meanwhile: (lease: Lease) => Promise<void> = async () => {},
+  ) {
+    const token = await capability()
+    const lease = await leased(at, token)
+    const one = await client(lease)
+    await one.query(statements)
+    await meanwhile(lease)
+    await one.end()
+    const answer = await at.agent(`/v1/leases/${lease.id}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${token}` },
+    })
+    return { answer, user: lease.credential.user, keeper: keeperOf(lease.credential.user) }
+  }
+
+  it('cannot have anything run with the rights of the connection, by a name that it planted', async () => {
+    const token = await capability()
+    const lease = await leased(at, token, { ttl: 60 })
+    const one = await client(lease)
+    await one.query(`
+      create table ran (who text);
+      grant all on ran to public;
+      create function format(text, variadic text[]) returns text language plpgsql as
+        $$ begin insert into public.ran values (current_user); return 'select 1'; end $$;
+      create function pg_terminate_backend(int) returns boolean language plpgsql as
+        $$ begin insert into public.ran values (current_user); return true; end $$;
+      create function same(name, text) returns boolean language plpgsql as
+        $$ begin insert into public.ran values (current_user); return true; end $$;
+      create operator = (leftarg = name, rightarg = text, function = same);
+      create operator <> (leftarg = name, rightarg = text, function = same)`)
+    expectOk(await ask(at, token, { renew: lease.id, ttl: 300 }))
+    const gone = await at.agent(`/v1/leases/${lease.id}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${token}` },
+    })
+    expect(gone.json).toMatchObject({ state: 'ended' })
+    const sql = root(made.staging)
+    expect([...(await sql`select who from ran`)]).toEqual([])
+    await sql.end()
+  })
+
+  it('leaves nothing that runs, and nothing that a later lease could read or change', async () => {
+    const vendor = own()
+    const { answer, user, keeper } = await lived(
+      `create table heard (who text);
+       grant insert on heard to public;
+       create function spy() returns int language plpgsql as
+         $$ begin insert into public.heard values (session_user); return 1; end $$;
+       create function sly() returns int immutable language plpgsql as $$ begin return public.spy(); end $$;
+       create function spied(one int default spy(), variadic more text[] default '{}', out a int, out b text)
+         returns setof record language plpgsql as $$ begin a := public.spy(); return next; end $$;
+       create procedure doing(inout one int) language plpgsql as $$ begin one := public.spy(); end $$;
+       create function spying() returns trigger language plpgsql as $$ begin perform public.spy(); return new; end $$;
+       create domain odd as int default spy() check (spy() = value);
+       create table trap (id serial primary key, note text default pg_read_file('nothing'),
+         one int default spy(), two int check (spy() > 0 or two > 0), three int generated always as (4) stored,
+         booking int references bookings on delete cascade, five odd, exclude using btree (one with =));
+       create index on trap (sly());
+       create index on trap (two) where sly() > 0;
+       create trigger spying before insert on trap for each row execute function spying();
+       create trigger plain before update on trap for each row execute function suppress_redundant_updates_trigger();
+       create rule told as on delete to trap do instead insert into heard values (current_user);
+       alter table trap enable row level security, force row level security;
+       create policy hidden on trap using (spy() > 1);
+       grant all on trap to public;
+       grant select (note) on trap to public;
+       grant all on sequence trap_id_seq to public;
+       create table partitioned (id int default spy()) partition by list (id);
+       create table part partition of partitioned for values in (1);
+       create trigger spying before insert on partitioned for each row execute function spying();
+       create text search configuration words (copy = english);
+       create collation mine from "C";
+       create statistics counted on (two + 1), one from trap`,
+      async () => {
+        await vendor`create table pinned (id int default spy(), made odd)`
+        await vendor`create view pinning as select a, b from spied()`
+      },
+    )
+    expect(answer.json).toMatchObject({ state: 'ended' })
+    const sql = root(made.staging)
+    const heard = async () => (await sql`select who from heard`).length
+    // Its own session ran some of it while it made that, and nobody else's did.
+    expect([...(await sql`select distinct who from heard`)]).toEqual([{ who: user }])
+    await sql`delete from heard`
+    await sql`insert into trap (two, booking, five) values (0, 1, 3)`
+    await sql`update trap set two = -1`
+    await sql`insert into partitioned values (1)`
+    expect([...(await sql`select id, two, note, booking, five from trap`)]).toEqual([
+      { id: 1, two: -1, note: null, booking: 1, five: 3 },
+    ])
+    await sql`delete from bookings where id = 1`
+    expect([...(await sql`select id from trap`)]).toEqual([{ id: 1 }])
+    for (const calling of ['insert into pinned default values', 'select * from pinning']) {
+      expect([calling, await sql.unsafe(calling).catch((error) => String(error.message))]).toEqual([
+        calling,
+        'the lease that made this function has ended',
+      ])
+    }
+    expect(await heard()).toBe(0)
+    const functions = await sql`
+      select proname as name, prosecdef as definer, proacl::text as acl from pg_proc
+      where pg_get_userbyid(proowner) like 'valetkey%' order by 1`
+    expect(functions.map(({ name }) => name)).toEqual(['spied', 'spy'])
+    for (const { acl, definer } of functions) {
+      expect([acl, definer]).toEqual([`{${keeper}=X/${keeper}}`, false])
+    }
+    expect([
+      ...(await sql`select 1 from pg_ts_config where cfgname = 'words' union all
+        select 1 from pg_collation where collname = 'mine' union all
+        select 1 from pg_statistic_ext where stxname = 'counted'`),
+    ]).toEqual([])
+
+    const later = await leased(at, await capability())
+    const two = await client(later)
+    for (const statement of [
+      'select * from trap',
+      'delete from trap',
+      'select note from trap',
+      "select nextval('trap_id_seq')",
+    ]) {
+      expect([statement, await code(two.query(statement))]).toEqual([statement, '42501'])
+    }
+    await two.query('create table a_second (id int)')
+    await two.end()
+    await sql.end()
+    await vendor.end()
+    expectOk(await at.admin('DELETE', `/admin/leases/${later.id}`))
+    const admin = root('postgres')
+    const keepers = await admin`
+      select rolname as name, rolcanlogin as login from pg_roles where rolname like 'valetkey_kept%' order by oid`
+    expect(keepers.length).toBe(3)
+    expect(keepers.slice(1)).toEqual([
+      { name: keeper, login: false },
+      { name: keeperOf(later.credential.user), login: false },
+    ])
+    await admin.end()
+  })
+
+  it('cannot make so much, or such things, that its lease never ends', async () => {
+    const admin = root('postgres')
+    const open = `open_${made.staging}`
+    const { answer, user } = await lived(
+      `select lo_create(0) from generate_series(1, 9000);
+       do $$ begin for n in 1..450 loop execute format('create table many_%s (id serial)', n); end loop; end $$;
+       do $$ begin for n in 1..450 loop execute format('create function many_%s() returns int language sql as %L', n, 'select 1'); end loop; end $$`,
+      async (lease) => {
+        // Made after the lease began, and open to all as PostgreSQL makes it.
+        await admin.unsafe(`create database ${open}`)
+        await admin.unsafe(`grant create on database ${open} to public`)
+        const there = await client(lease, open)
+        await there.query(
+          'create schema odd; create table odd.things (id int); select lo_create(0)',
+        )
+        await there.query('begin; create table odd.more (id int)')
+        await there.query("prepare transaction 'stays'")
+        await there.end()
+      },
+    )
+    expect(answer.json).toMatchObject({ state: 'ended' })
+    expect(await roles(user)).toBe(0)
+    await admin.unsafe(`drop database ${open}`)
+    await admin.end()
+  })
+})
+
+describe('a database of several agents', async () => {
+  const made = await ready('postgres')
+  const { at } = made
+
+  it('gives and ends many leases at once, without one of them failing', async () => {
+    const token = await at.capability({ scope: 'leasing', ttl: 600 })
+    const answers = await Promise.all(Array.from({ length: 16 }, () => ask(at, token)))
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+    expectOk(await at.admin('POST', '/admin/freezes', { subject: 'agent:cursor' }))
+    const out = async () => (await at.admin('GET', '/admin/leases')).json['leases'] as unknown[]
+    await until(async () => (await out()).length === 0)
+    const { json } = expectOk(await at.admin('GET', '/admin/leases?all=true'))
+    const ended = json['leases'] as { state: string; attempts: number }[]
+    expect(ended.map(({ attempts }) => attempts)).toEqual(ended.map(() => 0))
+    const [frozen] = expectOk(await at.admin('GET', '/admin/freezes')).json['freezes'] as [
+      { id: string },
+    ]
+    const lifted = changeIn(await at.admin('DELETE', `/admin/freezes/${frozen.id}`))
+    expectOk(await confirm(at, made.key, [lifted]))
+  })
+
+  it('is no boundary where something is open to all: such a thing is named, or permitted in the template', async () => {
+    const sql = root(made.staging)
+    await sql.unsafe(`
+      create view all_salaries as select * from salaries;
+      grant select on all_salaries to public;
+      create function raise() returns int language sql security definer as 'update salaries set amount = 0 returning 1'`)
+    const token = await at.capability({ scope: 'leasing', ttl: 600 })
+    expect((await ask(at, token)).json).toMatchObject({
+      code: 'conflict',
+      detail: 'Everybody may use public.all_salaries, public.raise(), so this role could too.',
+      hint: expect.stringContaining('"allow_public": true'),
+    })
+    const permitted = changeIn(await set(at, 'leasing', { ...made.template, allow_public: true }))
+    expectOk(await confirm(at, made.key, [permitted]))
+    const lease = await leased(at, await at.capability({ scope: 'leasing', ttl: 600 }))
+    const asked = changeIn(await set(at, 'leasing', made.template))
+    expectOk(await confirm(at, made.key, [asked]))
+    await sql.unsafe(
+      'drop function raise(); revoke all on all_salaries from public; grant select (amount) on salaries to public',
+    )
+    const again = await at.capability({ scope: 'leasing', ttl: 600 })
+    expect((await ask(at, again)).json['detail']).toContain('public.salaries')
+    await sql.unsafe('revoke select (amount) on salaries from public')
+    await sql.unsafe(`grant create on database ${made.staging} to public`)
+    expect((await ask(at, again)).json['hint']).toContain('REVOKE CREATE ON DATABASE')
+    await sql.unsafe(`revoke create on database ${made.staging} from public`)
+    const fine = await leased(at, again)
+    const opened = await sql.unsafe('grant select on salaries to public')
+    expect(opened).toEqual([])
+    expect((await ask(at, again, { renew: fine.id })).json['detail']).toContain('public.salaries')
+    await sql.end()
+    expectOk(await at.admin('DELETE', `/admin/leases/${lease.id}`))
+    expectOk(await at.admin('DELETE', `/admin/leases/${fine.id}`))
   })
 })

@@ -106,6 +106,8 @@ async function start(options: { native: string; data: string; user: User | null 
 function spawnServer(options: { native: string; data: string; user: User | null; port: number }) {
   const { native, data, user, port } = options
   const settings = {
+    // Off by default, and something that a lease could leave behind.
+    max_prepared_transactions: 4,
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     shared_buffers: '24MB',

@@ -28,15 +28,8 @@ const Grant = z.discriminatedUnion('on', [
     schema: Identifier,
     /** Absent for all that there are when the lease begins. */
     tables: z.array(Identifier).min(1).max(200).optional(),
-    privileges: privileges(
-      'SELECT',
-      'INSERT',
-      'UPDATE',
-      'DELETE',
-      'TRUNCATE',
-      'REFERENCES',
-      'TRIGGER',
-    ),
+    /** No TRIGGER: that would be code that runs as whoever writes, on a table that stays. */
+    privileges: privileges('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES'),
   }),
   z.strictObject({
     on: z.literal('sequences'),
@@ -53,15 +46,17 @@ const Template = z
     connection_limit: z.int().min(1).max(100).default(5),
     /** A role that creates leaves things behind that run with somebody's rights. */
     allow_create: z.boolean().default(false),
+    /** What everybody may use in its schemas, every lease may: else a database where there is such a thing is refused. */
+    allow_public: z.boolean().default(false),
     grants: z.array(Grant).min(1).max(100),
   })
   .refine(
     ({ allow_create, grants }) =>
       allow_create ||
       !grants.some(({ privileges }) =>
-        privileges.some((one) => ['CREATE', 'TRIGGER', 'REFERENCES'].includes(one)),
+        privileges.some((one) => ['CREATE', 'REFERENCES'].includes(one)),
       ),
-    'CREATE, TRIGGER and REFERENCES let a role leave things behind: ask for that with "allow_create": true',
+    'CREATE and REFERENCES let a role leave things behind: ask for that with "allow_create": true',
   )
 export type PostgresTemplate = z.infer<typeof Template>
 

@@ -1,0 +1,323 @@
+/**
+ * Clears up after a lease's role: its sessions end, its code is dropped or emptied, and the data it made goes to a role of this
+ * lease alone that nobody can use. Drops no data. Every step can be taken again, so that an end that was cut short goes on.
+ */
+import type { Native } from './kind.ts'
+import { codeOf, ownRights, run, type Sql, settled, within } from './postgres-session.ts'
+
+/** What is data, or holds it. All else that a lease made is dropped. */
+const kept = new Set(['table', 'sequence', 'type', 'schema', 'large object'])
+
+/** Few enough for the locks of one transaction. */
+const atOnce = 200
+/** Shorter than a row is anybody's to work on. */
+const attemptMs = 45_000
+
+/** `role` is one that the broker named: letters, digits and underscores. Throws where something is left for a later attempt. */
+export async function endRole(native: Native, database: string, role: string): Promise<void> {
+  const until = performance.now() + attemptMs
+  await within(native, database, async (sql) => {
+    const there = await sql`select 1 from pg_roles where rolname = ${role}`
+    if (there.length === 0) return
+    // First, so that whatever cannot be cleared up is at least nobody's to use.
+    await run(sql, 'alter role %I nologin password null connection limit 0', role)
+    await endSessions(sql, role)
+    for (const one of await databasesOf(sql, role)) {
+      if (one !== database) await within(native, one, (other) => clear(other, role, until))
+    }
+    await clear(sql, role, until)
+    await settled(() => run(sql, 'drop role %I', role))
+  })
+}
+
+/** What a lease left behind belongs to this one. */
+export function keeperOf(role: string): string {
+  return role.replace(/^valetkey_/, 'valetkey_kept_')
+}
+
+/** A backend ends at its next chance; a role with one cannot be dropped safely. */
+async function endSessions(sql: Sql, role: string): Promise<void> {
+  for (let left = 50; left > 0; left -= 1) {
+    const alive = await sql`
+      select pg_terminate_backend(pid) from pg_stat_activity where usename = ${role}`
+    if (alive.length === 0) return
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  throw new Error('its sessions do not end')
+}
+
+/** All in which it owns something or was given something: one may have been made after the lease began. */
+async function databasesOf(sql: Sql, role: string): Promise<string[]> {
+  const rows = await sql`
+    select distinct d.datname as name from pg_shdepend s join pg_database d on d.oid = s.dbid
+    where s.refclassid = 'pg_authid'::regclass and s.refobjid = ${role}::text::regrole
+    union
+    select database from pg_prepared_xacts where owner = ${role}`
+  return rows.map(({ name }) => String(name))
+}
+
+/** Leaves the role with nothing in this database. */
+async function clear(sql: Sql, role: string, until: number): Promise<void> {
+  await forgetPrepared(sql, role)
+  await detach(sql, role, until)
+  await dropCode(sql, role, until)
+  await inTurn(sql, await emptying(sql, role))
+  await handOn(sql, role, until)
+  await settled(() => run(sql, 'drop owned by %I', role))
+}
+
+/** A transaction that was prepared outlives its session, with its locks. Nobody else may end it. */
+async function forgetPrepared(sql: Sql, role: string): Promise<void> {
+  const rows = await sql`
+    select gid from pg_prepared_xacts where owner = ${role} and database = current_database()`
+  if (rows.length === 0) return
+  await run(sql, 'set role %I', role)
+  for (const { gid } of rows) await run(sql, 'rollback prepared %L', String(gid))
+  await sql`reset role`
+}
+
+/** What runs when others touch its tables, and what others were given of them. None of it may stay. */
+async function detach(sql: Sql, role: string, until: number): Promise<void> {
+  for (;;) {
+    const statements = await attachments(sql, role)
+    if (statements.length === 0) return
+    if ((await inTurn(sql, statements)) === 0) {
+      throw new Error('what hangs on its tables cannot be taken away')
+    }
+    demandTime(until)
+  }
+}
+
+/** In any order that works; what something of others hangs on stays, to be emptied. */
+async function dropCode(sql: Sql, role: string, until: number): Promise<void> {
+  while ((await inTurn(sql, await drops(sql, role))) > 0) demandTime(until)
+}
+
+function demandTime(until: number): void {
+  if (performance.now() > until) throw new Error('it left so much that this takes several tries')
+}
+
+/** Each by itself where they do not go together. Says how many were done. */
+async function inTurn(sql: Sql, statements: readonly string[]): Promise<number> {
+  let done = 0
+  for (let from = 0; from < statements.length; from += atOnce) {
+    const some = statements.slice(from, from + atOnce)
+    done += await settled(() => sql.unsafe(some.join(';\n'))).then(
+      () => some.length,
+      () => oneByOne(sql, some),
+    )
+  }
+  return done
+}
+
+/** Needed by something, not ours to touch, or gone with what went before it: by their codes (PostgreSQL, appendix A). */
+const stays = new Set(['2BP01', '42501', '42P01', '42703', '42704', '42883'])
+
+async function oneByOne(sql: Sql, statements: readonly string[]): Promise<number> {
+  let done = 0
+  for (const statement of statements) {
+    try {
+      await settled(() => sql.unsafe(statement))
+      done += 1
+    } catch (error) {
+      if (!stays.has(codeOf(error) ?? '')) throw error
+    }
+  }
+  return done
+}
+
+/** The statements that take it away. A default stays where it does no more than count on. */
+async function attachments(sql: Sql, role: string): Promise<string[]> {
+  const rows = await sql`
+    with me as (select oid as id from pg_roles where rolname = ${role}),
+    own as (
+      select c.oid, c.relkind, c.relacl, c.relrowsecurity or c.relforcerowsecurity as guarded,
+        format('%I.%I', n.nspname, c.relname) as name
+      from me, pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where c.relowner = me.id and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')),
+    given as (
+      select case relkind when 'S' then 'sequence' else 'table' end as what, name, grantee
+        from own, aclexplode(relacl)
+      union
+      select 'table', name, x.grantee
+        from own join pg_attribute a on a.attrelid = own.oid, aclexplode(a.attacl) x
+      union
+      select 'routine', p.oid::regprocedure::text, x.grantee
+        from me, pg_proc p, aclexplode(p.proacl) x where p.proowner = me.id and p.prokind <> 'a'
+      union
+      select 'type', t.oid::regtype::text, x.grantee
+        from me, pg_type t, aclexplode(t.typacl) x where t.typowner = me.id
+      union
+      select 'schema', quote_ident(n.nspname), x.grantee
+        from me, pg_namespace n, aclexplode(n.nspacl) x where n.nspowner = me.id)
+    select format('drop trigger %I on %s', t.tgname, own.name) as statement
+      from own join pg_trigger t on t.tgrelid = own.oid where not t.tgisinternal and t.tgparentid = 0
+    union all
+    select format('drop rule %I on %s', r.rulename, own.name)
+      from own join pg_rewrite r on r.ev_class = own.oid where r.rulename <> '_RETURN'
+    union all
+    select format('drop policy %I on %s', p.polname, own.name)
+      from own join pg_policy p on p.polrelid = own.oid
+    union all
+    select format('alter table %s disable row level security, no force row level security', name)
+      from own where guarded
+    union all
+    select format('alter table %s drop constraint %I', own.name, c.conname)
+      from own join pg_constraint c on c.conrelid = own.oid
+      where c.coninhcount = 0 and c.conparentid = 0
+        and (c.contype in ('c', 'x') or c.contype = 'f' and c.confrelid not in (select oid from own))
+    union all
+    select format('drop index %s', i.indexrelid::regclass)
+      from own join pg_index i on i.indrelid = own.oid join pg_class c on c.oid = i.indexrelid
+      where (i.indexprs is not null or i.indpred is not null) and not c.relispartition
+        and not exists (select from pg_constraint k where k.conindid = i.indexrelid and k.contype = 'x')
+    union all
+    select format('alter table %s alter column %I drop %s', own.name, a.attname,
+        case a.attgenerated when 's' then 'expression' else 'default' end)
+      from own join pg_attrdef d on d.adrelid = own.oid
+        join pg_attribute a on a.attrelid = own.oid and a.attnum = d.adnum
+      where own.relkind in ('r', 'p', 'f')
+        and (a.attgenerated = 's' and a.attinhcount = 0 or a.attgenerated = ''
+          and pg_get_expr(d.adbin, d.adrelid) !~ '^nextval\\(''([^'']|'''')*''::regclass\\)$')
+    union all
+    select format('alter domain %s drop constraint %I', c.contypid::regtype, c.conname)
+      from me, pg_constraint c join pg_type t on t.oid = c.contypid
+      where t.typowner = me.id and c.contype = 'c'
+    union all
+    select format('alter domain %s drop default', t.oid::regtype)
+      from me, pg_type t where t.typowner = me.id and t.typtype = 'd' and t.typdefaultbin is not null
+    union all
+    select format('revoke all on %s %s from %s cascade', what, name,
+        case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end)
+      from me, given where grantee <> me.id`
+  return rows.map(({ statement }) => String(statement))
+}
+
+/** The statements that drop what is no data, and triggers of others that call it. */
+async function drops(sql: Sql, role: string): Promise<string[]> {
+  const triggers = await sql`
+    select format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass) as statement
+    from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+    where not t.tgisinternal and t.tgparentid = 0 and pg_get_userbyid(p.proowner) = ${role}`
+  const code = (await owned(sql, role)).filter(({ type }) => !kept.has(type))
+  return [
+    ...triggers.map(({ statement }) => String(statement)),
+    // As the database itself spells it, quoted where it has to be.
+    ...code.map(({ type, identity }) => `drop ${dropped[type] ?? type} ${identity}`),
+  ]
+}
+
+/** Where `drop` knows it by another word. */
+const dropped: Readonly<Record<string, string>> = { 'statistics object': 'statistics' }
+
+type Owned = { type: string; identity: string; schema: string | null }
+
+/** In this database, but for large objects, of which there may be any number. */
+async function owned(sql: Sql, role: string): Promise<Owned[]> {
+  const rows = await sql`
+    select o.type, o.identity, o.schema from pg_shdepend d,
+      lateral pg_identify_object(d.classid, d.objid, d.objsubid) o
+    where d.deptype = 'o' and d.refclassid = 'pg_authid'::regclass
+      and d.refobjid = (select oid from pg_roles where rolname = ${role})
+      and d.dbid = (select oid from pg_database where datname = current_database())
+      and d.classid not in ('pg_default_acl'::regclass, 'pg_largeobject'::regclass)`
+  return rows.map(({ type, identity, schema }) => ({
+    type: String(type),
+    identity: String(identity),
+    schema: schema === null ? null : String(schema),
+  }))
+}
+
+/**
+ * The statements that leave of a function what something of others needs, its name and its shape: nothing of what it did, and no
+ * more rights than its caller's. Whoever calls it is told.
+ */
+async function emptying(sql: Sql, role: string): Promise<string[]> {
+  const rows = await sql`
+    select format('create or replace %s %I.%I(%s)%s language plpgsql as %L; revoke all on routine %s from public',
+        case p.prokind when 'p' then 'procedure' else 'function' end, n.nspname, p.proname, a.list,
+        case p.prokind when 'p' then '' else ' returns ' || pg_get_function_result(p.oid) end,
+        format('begin raise exception %L; end', 'the lease that made this function has ended'),
+        p.oid::regprocedure) as statement
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace, lateral (
+      select string_agg(format('%s %s %s%s', mode, quote_ident(nullif(name, '')), format_type(type, null),
+          case when input > p.pronargs - p.pronargdefaults then ' default null' end), ', ' order by place) as list
+      from (
+        select place, name, type,
+          case kind when 'o' then 'out' when 'b' then 'inout' when 'v' then 'variadic' else 'in' end as mode,
+          case when kind in ('i', 'b', 'v') then
+            count(*) filter (where kind in ('i', 'b', 'v')) over (order by place) end as input
+        from (
+          select place, name, type, coalesce(kind, 'i') as kind
+          from unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargmodes, p.proargnames)
+            with ordinality as raw(type, kind, name, place)) as plain
+        where kind <> 't') as arguments) as a
+    where pg_get_userbyid(p.proowner) = ${role} and p.prokind in ('f', 'p')`
+  return rows.map(({ statement }) => String(statement))
+}
+
+/** A few at a time, since a lease may have made any number; then whatever else is left, all at once. */
+async function handOn(sql: Sql, role: string, until: number): Promise<void> {
+  for (;;) {
+    const some = await transfers(sql, role)
+    const last = some.length === 0
+    const left = last ? await owned(sql, role) : some
+    if (left.length === 0) return
+    await keeperThere(sql, role)
+    const schemas = [...new Set(left.flatMap(({ schema }) => schema ?? []))]
+    await settled(() =>
+      sql.begin(async (tx) => {
+        const keeper = keeperOf(role)
+        // To own something in a schema takes that, for as long as it is handed over.
+        for (const one of schemas) await run(tx, 'grant create on schema %I to %I', one, keeper)
+        await tx.unsafe(some.map(({ statement }) => statement).join(';\n'))
+        if (last) await run(tx, 'reassign owned by %I to %I', role, keeper)
+        for (const one of schemas) await run(tx, 'revoke create on schema %I from %I', one, keeper)
+      }),
+    )
+    if (last) return
+    demandTime(until)
+  }
+}
+
+/** It owns what this lease leaves behind; nobody can sign in as it, and it may do nothing. */
+async function keeperThere(sql: Sql, role: string): Promise<void> {
+  const keeper = keeperOf(role)
+  const there = await sql`select 1 from pg_roles where rolname = ${keeper}`
+  if (there.length > 0) return
+  await sql.begin(async (tx) => {
+    await run(tx, 'create role %I nologin', keeper)
+    await ownRights(tx, keeper)
+  })
+}
+
+/** The statements that hand over some tables and sequences, or large objects where there are no more of those. */
+async function transfers(
+  sql: Sql,
+  role: string,
+): Promise<{ statement: string; schema: string | null }[]> {
+  const keeper = keeperOf(role)
+  // The sequence of a column goes with its table.
+  const relations = await sql`
+    select n.nspname as schema, format('alter %s %I.%I owner to %I',
+      case c.relkind when 'S' then 'sequence' else 'table' end, n.nspname, c.relname, ${keeper}::text) as statement
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where pg_get_userbyid(c.relowner) = ${role} and (c.relkind in ('r', 'p') or c.relkind = 'S'
+      and not exists (select from pg_depend d
+        where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
+          and d.refclassid = 'pg_class'::regclass))
+    order by c.oid limit ${atOnce}`
+  if (relations.length > 0) {
+    return relations.map(({ schema, statement }) => ({
+      ...{ schema: String(schema), statement: String(statement) },
+    }))
+  }
+  const objects = await sql`
+    select concat_ws('; ', format('alter large object %s owner to %I', l.oid, ${keeper}::text),
+      (select string_agg(format('revoke all on large object %s from %s cascade', l.oid,
+          case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end), '; ')
+        from aclexplode(l.lomacl) x where x.grantee <> l.lomowner)) as statement
+    from pg_largeobject_metadata l where pg_get_userbyid(l.lomowner) = ${role}
+    order by l.oid limit ${10 * atOnce}`
+  return objects.map(({ statement }) => ({ schema: null, statement: String(statement) }))
+}

@@ -1,0 +1,104 @@
+/** A session of a connection's own role for the work on leases. It resolves no name that anybody else could have planted. */
+import { isIP } from 'node:net'
+import type postgres from 'postgres'
+import { BrokerError } from '../errors.ts'
+import { dialer } from '../store/dialer.ts'
+import { addressAllowed, checkedLookup, notAllowed } from '../vault/addresses.ts'
+import type { Native } from './kind.ts'
+
+export type Sql = postgres.Sql
+export type Tx = postgres.TransactionSql
+
+const silenceMs = 10_000
+/** A lease that may create could else plant a function or an operator for this session to run with its own rights. */
+const searchPath = 'pg_catalog, pg_temp'
+
+/** One connection for one thing to do. `database` null is the one that the connection names. */
+export async function within<T>(
+  { target, credential }: Native,
+  database: string | null,
+  work: (sql: Sql, warned: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const url = new URL(target.baseUrl)
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
+  const plain = url.searchParams.get('sslmode') === 'disable'
+  const permission = { allowPrivate: target.allowPrivate, encrypted: !plain }
+  if (isIP(host) !== 0 && !addressAllowed(host, permission)) throw notAllowed(host)
+  const warned: string[] = []
+  const options = {
+    host,
+    port: Number(url.port || 5432),
+    username: decodeURIComponent(url.username),
+    password: credential.reveal(),
+    database: database ?? decodeURIComponent(url.pathname.slice(1)),
+    ssl: plain ? (false as const) : ('verify-full' as const),
+    max: 1,
+    connect_timeout: 5,
+    fetch_types: false,
+    prepare: false,
+    onnotice: ({ code, message }: { code?: string; message?: string }) => {
+      // A grant that gave nothing is only warned of.
+      if (code === '01007') warned.push(message ?? 'a privilege was not granted')
+    },
+    connection: {
+      ...{ application_name: 'valetkey', statement_timeout: 10_000, lock_timeout: 5_000 },
+      search_path: searchPath,
+    },
+    // Its types do not know the option.
+    ...{ socket: dialer(silenceMs, checkedLookup(permission)) },
+  }
+  // In this order: the driver is mended as it is loaded, and only where it is needed.
+  await import('../store/mended-driver.ts')
+  const { default: open } = await import('postgres')
+  const sql = open(options)
+  try {
+    await demandPinned(sql)
+    return await work(sql, warned)
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+}
+
+/** A pooler on the way may drop what a session asks for at its start. */
+async function demandPinned(sql: Sql): Promise<void> {
+  const [row] = await sql`select pg_catalog.current_setting('search_path') as path`
+  if (row?.['path'] === searchPath) return
+  throw new BrokerError('conflict', 'The database did not take the search path of this session.', {
+    hint: 'Ask a human to let the connection reach PostgreSQL itself, and no pooler.',
+  })
+}
+
+/** Identifiers and texts are quoted by the database itself, and never put together here. */
+export async function run(sql: Sql | Tx, form: string, ...values: string[]): Promise<void> {
+  const [row] = await sql`
+    select pg_catalog.format(${form}::text, variadic array(
+      select value from jsonb_array_elements_text(${JSON.stringify(values)}::text::jsonb)
+        with ordinality as given(value, place) order by place)) as text`
+  await sql.unsafe(String(row?.['text']))
+}
+
+/** Since version 16 whoever makes a role administers it, and no more than that. */
+export async function ownRights(tx: Sql | Tx, role: string): Promise<void> {
+  const [row] =
+    await tx`select current_setting('server_version_num')::int >= 160000 as newer, current_user as name`
+  const options = row?.['newer'] === true ? ' with inherit true, set true' : ''
+  await run(tx, `grant %I to %I${options}`, role, String(row?.['name']))
+}
+
+export function codeOf(error: unknown): string | null {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : null
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : null
+}
+
+/** Several leases that begin or end at once touch the same grants, and PostgreSQL lets one of them fail. */
+export async function settled<T>(work: () => Promise<T>): Promise<T> {
+  for (let left = 8; ; left -= 1) {
+    try {
+      return await work()
+    } catch (error) {
+      // "tuple concurrently updated", which has no code of its own; and a deadlock.
+      if (left === 0 || !['XX000', '40P01'].includes(codeOf(error) ?? '')) throw error
+      await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 100))
+    }
+  }
+}
