@@ -5,13 +5,33 @@ import type { Settings } from './settings.ts'
 
 export const ciSources = ['github', 'gitlab', 'buildkite', 'circleci'] as const
 
+/** Whoever has these can get the job's token too. What the tools of CircleCI and others read from elsewhere is not here. */
+export const jobVariables = [
+  'VALETKEY_ID_TOKEN',
+  'ACTIONS_ID_TOKEN_REQUEST_TOKEN',
+  'ACTIONS_ID_TOKEN_REQUEST_URL',
+  'CIRCLE_OIDC_TOKEN',
+  'CIRCLE_OIDC_TOKEN_V2',
+]
+
+/** The variables that `--oidc` reads from, and no more of them than it needs: tools of the system need some too. */
+export function variablesOf(source: string | undefined): string[] {
+  const name = envName(source ?? '')
+  if (name !== undefined) return [name]
+  return source === 'buildkite' ? ['BUILDKITE_AGENT_ACCESS_TOKEN'] : []
+}
+
+function envName(source: string): string | undefined {
+  return /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(source)?.[1]
+}
+
 /** `source` is a system, or `env:NAME`. The token is requested for `audience` where the system lets the job choose. */
 export async function jobToken(
   source: string,
   audience: string,
   { variable }: Pick<Settings, 'variable'>,
 ): Promise<string> {
-  const name = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(source)?.[1]
+  const name = envName(source)
   if (name !== undefined) return fromVariable(variable, name, `Set ${name}.`)
   switch (source) {
     case 'github':

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import {
+  type ClientRequest,
   createServer,
   type IncomingMessage,
   request as plainRequest,
@@ -183,15 +184,27 @@ async function pass(
     path,
     headers,
   })
-  const responded = once(going, 'response')
-  // Its own errors end the request to the broker, which says so.
-  pipeline(request, going, () => {})
-  const [answer]: IncomingMessage[] = await responded
-  if (answer === undefined) throw new Error('there is no answer')
+  // Whoever hangs up ends the call.
+  response.once('close', () => response.writableFinished || going.destroy())
+  const answer = await answered(request, going)
   const nonce = answer.headers['dpop-nonce']
   prover.learn(typeof nonce === 'string' ? nonce : null)
   response.writeHead(answer.statusCode ?? 502, kept(answer.rawHeaders))
   pipeline(answer, response, () => {})
+}
+
+/** A refusal may come before the whole body has gone; then nobody wants the rest of it. */
+async function answered(request: IncomingMessage, going: ClientRequest): Promise<IncomingMessage> {
+  const responded = once(going, 'response')
+  request.once('error', () => going.destroy())
+  request.pipe(going)
+  const [answer]: IncomingMessage[] = await responded
+  if (answer === undefined) throw new Error('there is no answer')
+  // Broken off by the broker once it has answered, which is no failure.
+  going.on('error', () => {})
+  request.unpipe(going)
+  request.resume()
+  return answer
 }
 
 function kept(raw: readonly string[]): string[] {

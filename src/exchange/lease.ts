@@ -43,8 +43,8 @@ export const credentialsPath = /^\/v1\/credentials\/([a-z][a-z0-9-]{0,62})$/
 export async function containerCredentials(ctx: Context, incoming: Incoming): Promise<Answer> {
   const [, connection = ''] = credentialsPath.exec(incoming.target) ?? []
   const answer = await leaseOf(ctx, incoming, { connection })
-  const { credential, expires_at } = JSON.parse(Buffer.from(answer.body as Uint8Array).toString())
-  const { access_key_id, secret_access_key, session_token } = credential
+  const { credential } = JSON.parse(Buffer.from(answer.body as Uint8Array).toString())
+  const { access_key_id, secret_access_key, session_token, expiration } = credential
   if (session_token === undefined) {
     throw new BrokerError('conflict', `What ${connection} leases is no credential of AWS.`, {
       hint: 'Take it with POST /v1/leases.',
@@ -54,7 +54,7 @@ export async function containerCredentials(ctx: Context, incoming: Incoming): Pr
     AccessKeyId: access_key_id,
     SecretAccessKey: secret_access_key,
     Token: session_token,
-    Expiration: expires_at,
+    Expiration: expiration,
   }
   return { ...answer, body: Buffer.from(JSON.stringify(body)) }
 }

@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { finished } from 'node:stream/promises'
 import type { Limits } from '../config.ts'
 import { type Context, perContext } from '../context.ts'
 import { BrokerError, problem } from '../errors.ts'
@@ -211,7 +212,8 @@ async function write(
     ...last,
   ])
   if (body instanceof Uint8Array) {
-    response.end(body)
+    if (last.length > 0) await heard(request, response, body)
+    response.end(last.length > 0 ? undefined : body)
     return
   }
   try {
@@ -227,6 +229,23 @@ async function write(
     // The status has gone out: cutting the connection is the only way left to say that this is not the whole answer.
     response.destroy()
   }
+}
+
+const lingerMs = 2_000
+
+/**
+ * A client that is still sending would find its connection cut before it has read the answer, so that is read on for a while,
+ * into nothing (as in RFC 9112 section 9.6).
+ */
+async function heard(
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Uint8Array,
+): Promise<void> {
+  response.write(body)
+  // What was to be kept of it is not any more.
+  request.removeAllListeners('data').resume()
+  await finished(request, { signal: AbortSignal.timeout(lingerMs) }).catch(() => {})
 }
 
 /** Ends a stream that nobody will read, so that its entry closes: one that was never begun would end without doing so. */

@@ -60,8 +60,11 @@ export const awsLeases: LeaseKind = {
       secret_access_key: SecretAccessKey,
       session_token: SessionToken,
       region: regionOf(native),
+      expiration: Expiration.toISOString(),
     }
-    return { credential, handle: null, until: Expiration }
+    // AWS's clock and ours may differ: it counts as out until it has ended by both.
+    const until = new Date(Math.max(Expiration.getTime(), Date.now() + life * 1000))
+    return { credential, handle: null, until }
   },
   extend: null,
   revocable: (template) => (template as AwsTemplate).end_by_deny,
@@ -76,13 +79,18 @@ export const awsLeases: LeaseKind = {
         new PutRolePolicyCommand({
           RoleName: role_arn.split('/').at(-1) ?? '',
           PolicyName: 'valetkey-ended-sessions',
-          PolicyDocument: JSON.stringify(denyBefore(new Date())),
+          PolicyDocument: JSON.stringify(denyBefore(issuedBy(lease))),
         }),
       )
     } finally {
       iam.destroy()
     }
   },
+}
+
+/** A moment after AWS gave the credential, by its clock as by ours. */
+function issuedBy({ until }: Lease): Date {
+  return new Date(Math.max(Date.now(), until.getTime() - life * 1000 + 1_000))
 }
 
 /** As AWS itself revokes the sessions of a role: what was issued before is denied everything. */

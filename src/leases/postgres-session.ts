@@ -25,9 +25,12 @@ export async function within<T>(
   const permission = { allowPrivate: target.allowPrivate, encrypted: !plain }
   if (isIP(host) !== 0 && !addressAllowed(host, permission)) throw notAllowed(host)
   const warned: string[] = []
+  // Lists, since the driver splits a text at its commas and colons. Its types know neither those nor the socket.
+  const where: object = {
+    ...{ host: [host], port: [Number(url.port || 5432)] },
+    socket: dialer(silenceMs, checkedLookup(permission)),
+  }
   const options = {
-    host,
-    port: Number(url.port || 5432),
     username: decodeURIComponent(url.username),
     password: credential.reveal(),
     database: database ?? decodeURIComponent(url.pathname.slice(1)),
@@ -44,8 +47,7 @@ export async function within<T>(
       ...{ application_name: 'valetkey', statement_timeout: 10_000, lock_timeout: 5_000 },
       search_path: searchPath,
     },
-    // Its types do not know the option.
-    ...{ socket: dialer(silenceMs, checkedLookup(permission)) },
+    ...where,
   }
   // In this order: the driver is mended as it is loaded, and only where it is needed.
   await import('../store/mended-driver.ts')

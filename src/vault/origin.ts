@@ -92,6 +92,10 @@ export function readServerUrl(text: string, allowPrivate: boolean): string {
   if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) {
     throw refuse('This is no address of a PostgreSQL server.', `Give one such as ${example}`)
   }
+  // The driver takes a comma for several hosts, of which only the whole would have been looked at.
+  if (!/^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$/.test(url.hostname)) {
+    throw refuse('The address names no single server.', `Give one such as ${example}`)
+  }
   if (url.password !== '') throw refuse('The address holds a password.', 'Give it by itself.')
   if (url.username === '' || !/^\/[^/]+$/.test(url.pathname) || url.hash !== '') {
     throw refuse('The address names no role, or no database.', `Give one such as ${example}`)

@@ -340,6 +340,91 @@ describe('run', () => {
     expect(JSON.parse(ended.stdout).answers[0]).toMatchObject({ code: 'outside-environment' })
   })
 
+  test('shows the command a refusal that comes before its whole body has gone, and ends a call with it', async () => {
+    const script = `
+      const { request } = await import('node:http')
+      const url = process.env.RAILWAY_GRAPHQL_ENDPOINT
+      const headers = { 'content-type': 'application/json' }
+      const statuses = []
+      for (let i = 0; i < 5; i++) {
+        const body = Buffer.alloc(24_000_000, 32)
+        const response = await fetch(url, { method: 'POST', headers, body })
+        statuses.push(response.status + ' ' + (await response.json()).code)
+      }
+      const gone = request(url, { method: 'POST', headers })
+      gone.on('error', () => {})
+      gone.end(JSON.stringify({ query: process.argv[1] }))
+      setTimeout(() => gone.destroy(), 700)
+      setTimeout(() => console.log(JSON.stringify({ statuses, left: Date.now() })), 2_500)`
+    Object.assign(at.railway.faults, { delayMs: 10_000, onlyRoots: ['deploymentRedeploy'] })
+    const redeploy = `mutation { deploymentRedeploy(id: "${ids.deployments.webStaging}") { id } }`
+    const ended = await valetkey(
+      [
+        ...['run', '--client-id', 'shell', '--scope', 'work', '--', process.execPath],
+        ...['--input-type=module', '-e', script, redeploy],
+      ],
+      { config, env: { ...url, VALETKEY_CLIENT_SECRET: secret } },
+    )
+    Reflect.deleteProperty(at.railway.faults, 'delayMs')
+    expect(ended, ended.stderr).toMatchObject({ code: 0 })
+    const { statuses, left } = JSON.parse(ended.stdout)
+    expect(statuses).toEqual(Array(5).fill('413 payload-too-large'))
+    const [outcome] = (await at.audit('&agent=shell')).filter(({ kind }) => kind === 'outcome')
+    expect(outcome).toMatchObject({
+      outcome: 'unknown',
+      operation: 'Mutation.deploymentRedeploy',
+    })
+    expect(Date.parse(String(outcome?.['at']))).toBeLessThan(left - 1_000)
+  })
+
+  test('leaves the command nothing to get a capability with, and no proxy on the way to the listener', async () => {
+    const issuer = await startIssuer()
+    const claims = [
+      '--claim',
+      'project_id=20',
+      '--claim',
+      'ref=main',
+      '--claim',
+      'ref_protected=true',
+    ]
+    const where = ['--issuer', issuer.url, '--audience', at.broker.agentUrl, '--allow-private']
+    const added = await run([
+      'trust',
+      'add',
+      'named',
+      '--system',
+      'gitlab',
+      ...where,
+      ...claims,
+      '--scope',
+      'work',
+    ])
+    expect(added, added.stderr).toMatchObject({ code: 0 })
+    const ended = await valetkey(
+      [
+        ...['run', '--oidc', 'env:MY_JOB', '--client-id', 'named', '--scope', 'work'],
+        ...command(read),
+      ],
+      {
+        config,
+        env: {
+          ...url,
+          MY_JOB: await issuer.sign(gitlabClaims({ aud: at.broker.agentUrl })),
+          ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'runner',
+          HTTP_PROXY: 'http://127.0.0.1:9',
+          NO_PROXY: 'internal.example',
+        },
+      },
+    )
+    expect(ended, ended.stderr).toMatchObject({ code: 7 })
+    const { env } = JSON.parse(ended.stdout)
+    expect(JSON.stringify(env)).not.toMatch(/eyJ|runner/)
+    expect(env).toMatchObject({
+      NO_PROXY: 'internal.example,127.0.0.1,localhost',
+      no_proxy: '127.0.0.1,localhost',
+    })
+  })
+
   test('says what is wrong before it starts anything', async () => {
     const env = { VALETKEY_CLIENT_SECRET: secret }
     const none = await run(

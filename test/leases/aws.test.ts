@@ -114,6 +114,9 @@ describe('a lease of AWS', async () => {
 
   it('is taken by an AWS client as a container does, in a command that holds nothing', async () => {
     const config = await folder()
+    const broad = join(config, 'credentials')
+    const keys = 'aws_access_key_id = AKIABROAD\naws_secret_access_key = broad'
+    await writeFile(broad, `[default]\n${keys}\n`)
     const script = `
       const { STSClient, GetCallerIdentityCommand } = await import('@aws-sdk/client-sts')
       const client = new STSClient({ region: 'us-east-1', endpoint: process.argv[1] })
@@ -141,6 +144,9 @@ describe('a lease of AWS', async () => {
             AWS_ACCESS_KEY_ID: 'AKIABROAD',
             AWS_SECRET_ACCESS_KEY: 'broad',
             AWS_EC2_METADATA_DISABLED: 'true',
+            AWS_SHARED_CREDENTIALS_FILE: broad,
+            AWS_ROLE_ARN: 'arn:aws:iam::1:role/broad',
+            AWS_WEB_IDENTITY_TOKEN_FILE: broad,
           },
         },
       },
@@ -149,6 +155,7 @@ describe('a lease of AWS', async () => {
     const { Account, env } = JSON.parse(ended.stdout)
     expect(Account).toBe(account)
     expect(env).not.toHaveProperty('AWS_ACCESS_KEY_ID')
+    expect(JSON.stringify(env)).not.toContain(broad)
     expect(last()?.keyId).toMatch(/^ASIA/)
   })
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
-import { reachOfAddress, readBaseUrl } from '../../src/vault/origin.ts'
+import { describe, expect, it, test } from 'vitest'
+import { reachOfAddress, readBaseUrl, readServerUrl } from '../../src/vault/origin.ts'
 
 test.each([
   ['https://api.example.com', 'https://api.example.com'],
@@ -80,4 +80,32 @@ test('what is read once reads the same again', () => {
       expect(readBaseUrl(read, false)).toBe(read)
     }),
   )
+})
+
+describe('the address of a PostgreSQL server', () => {
+  it.each([
+    ['postgresql://a@db.example,127.0.0.1/app', /no single server/],
+    ['postgresql://a@db.example%2C127.0.0.1/app', /no single server/],
+    ['postgresql://a@10.0.0.1/app', /private address/],
+    ['postgresql://a@[::1]/app', /private address/],
+    ['postgresql://a@169.254.169.254/app', /private address/],
+    ['postgresql://a:secret@db.example/app', /holds a password/],
+    ['postgresql://db.example/app', /no role/],
+    ['postgresql://a@db.example/', /no database/],
+    ['postgresql://a@db.example/app?sslmode=prefer', /more than this broker keeps to/],
+    ['postgresql://a@db.example/app?host=127.0.0.1', /more than this broker keeps to/],
+    ['postgresql://a@db.example/app?sslmode=disable', /in the clear/],
+    ['https://db.example/app', /no address of a PostgreSQL server/],
+  ])('%s is refused', (text, why) => {
+    expect(() => readServerUrl(text, false)).toThrow(why)
+  })
+
+  it('is kept in one spelling, encrypted unless it is private', () => {
+    expect(readServerUrl('postgres://a@DB.example:5433/app', false)).toBe(
+      'postgresql://a@DB.example:5433/app',
+    )
+    expect(readServerUrl('postgresql://a@[::1]/app?sslmode=disable', true)).toBe(
+      'postgresql://a@[::1]/app?sslmode=disable',
+    )
+  })
 })

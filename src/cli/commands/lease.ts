@@ -55,7 +55,7 @@ function createCommand(noun: Command, cli: Cli): void {
         return cli.speak.raw(variables(pairs).join('\n'))
       }
       if (options.format === 'credential-process' && !cli.speak.json) {
-        return cli.speak.raw(JSON.stringify(processOutput(made, credential)))
+        return cli.speak.raw(JSON.stringify(processOutput(credential)))
       }
       cli.speak.result(made, (page) => {
         page.facts({ lease: String(made['id']), ...Object.fromEntries(pairs) })
@@ -70,8 +70,8 @@ function createCommand(noun: Command, cli: Cli): void {
 }
 
 /** As AWS's clients read it from a `credential_process`. */
-function processOutput(made: Record<string, unknown>, credential: Record<string, unknown>) {
-  const { access_key_id, secret_access_key, session_token } = credential
+function processOutput(credential: Record<string, unknown>) {
+  const { access_key_id, secret_access_key, session_token, expiration } = credential
   if (session_token === undefined) {
     throw usage('--format credential-process is for AWS.', 'Use --format env, or none.')
   }
@@ -80,7 +80,7 @@ function processOutput(made: Record<string, unknown>, credential: Record<string,
     AccessKeyId: access_key_id,
     SecretAccessKey: secret_access_key,
     SessionToken: session_token,
-    Expiration: made['expires_at'],
+    Expiration: expiration,
   }
 }
 
@@ -95,6 +95,7 @@ const names: Readonly<Record<string, string>> = {
   secret_access_key: 'AWS_SECRET_ACCESS_KEY',
   session_token: 'AWS_SESSION_TOKEN',
   region: 'AWS_REGION',
+  expiration: 'AWS_CREDENTIAL_EXPIRATION',
   token: 'GITHUB_TOKEN',
 }
 

@@ -1,7 +1,8 @@
-/** `run`: starts a command whose calls go through the broker. The command holds no token, and nothing expires under it. */
+/** `run`: starts a command whose calls go through the broker. The command is given no token, and nothing expires under it. */
 import { spawn } from 'node:child_process'
-import { constants } from 'node:os'
+import { constants, devNull } from 'node:os'
 import type { Command } from 'commander'
+import { jobVariables, variablesOf } from '../ci-token.ts'
 import type { Cli } from '../cli.ts'
 import { example } from '../example.ts'
 import { Failure, usage } from '../failure.ts'
@@ -30,9 +31,7 @@ capability, bound to a key that never leaves this process, to every call.`,
       try {
         const where = Object.keys(relay.variables).sort().join(', ')
         cli.speak.words(`${name} finds the broker in ${where}.`)
-        cli.exitWith(
-          await ended(name, args, { ...unarmed(cli, relay.variables), ...relay.variables }),
-        )
+        cli.exitWith(await ended(name, args, environmentFor(cli, options, relay.variables)))
       } finally {
         await relay.close()
       }
@@ -41,25 +40,38 @@ capability, bound to a key that never leaves this process, to every call.`,
 }
 
 /** What this process was given to get capabilities with is not for the command. */
-const ours = [
-  'VALETKEY_CLIENT_SECRET',
-  'VALETKEY_TOKEN',
-  'VALETKEY_ID_TOKEN',
-  'ACTIONS_ID_TOKEN_REQUEST_TOKEN',
-  'ACTIONS_ID_TOKEN_REQUEST_URL',
-  'CIRCLE_OIDC_TOKEN',
-  'CIRCLE_OIDC_TOKEN_V2',
-]
+const ours = ['VALETKEY_CLIENT_SECRET', 'VALETKEY_TOKEN', ...jobVariables]
 
 /** AWS's clients would use these first. */
-const awsKeys = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE']
+const awsFirst = [
+  ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'],
+  ...['AWS_PROFILE', 'AWS_DEFAULT_PROFILE', 'AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_ROLE_ARN'],
+  ...['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', 'AWS_CONTAINER_AUTHORIZATION_TOKEN'],
+  ...['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'],
+]
+const awsFiles = ['AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE']
 
-function unarmed(
+function environmentFor(
   { terminal }: Cli,
+  { oidc }: ObtainOptions,
   given: Readonly<Record<string, string>>,
 ): Record<string, string | undefined> {
-  const dropped = 'AWS_CONTAINER_CREDENTIALS_FULL_URI' in given ? [...ours, ...awsKeys] : ours
-  return { ...terminal.env, ...Object.fromEntries(dropped.map((name) => [name, undefined])) }
+  const leasesAws = 'AWS_CONTAINER_CREDENTIALS_FULL_URI' in given
+  const dropped = [...ours, ...variablesOf(oidc), ...(leasesAws ? awsFirst : [])]
+  return {
+    ...terminal.env,
+    ...Object.fromEntries(dropped.map((name) => [name, undefined])),
+    ...Object.fromEntries(leasesAws ? awsFiles.map((name) => [name, devNull]) : []),
+    ...given,
+    ...Object.fromEntries(
+      // A proxy would learn where the listener is, and could not reach it.
+      ['NO_PROXY', 'no_proxy'].map((name) => [name, direct(terminal.env[name])]),
+    ),
+  }
+}
+
+function direct(before: string | undefined): string {
+  return [...(before ? [before] : []), '127.0.0.1', 'localhost'].join(',')
 }
 
 /** Its exit code, or that of a shell for the signal that ended it. */
