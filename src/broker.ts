@@ -17,6 +17,7 @@ import { drainAll, listenOn, type Planes } from './listen.ts'
 import type { Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { providerNamed } from './providers/registry.ts'
+import { providerFrom } from './providers/rest/provider.ts'
 import { watchRealm } from './realm/realm.ts'
 import { assertOpens, sealCheckRow } from './seal/check.ts'
 import { createKeyring, type Keyring } from './seal/keyring.ts'
@@ -140,6 +141,7 @@ export async function openContext(
       store,
       log,
       compile: (provider, sdl) => providerNamed(provider)?.compile(sdl),
+      describe: providerFrom,
     })
     end.push(() => realm.close())
     const events = await watchEvents(store, (error) =>

@@ -27,6 +27,7 @@ import type { Provider } from '../providers/provider.ts'
 import { bind, unbind, type Wanted } from '../realm/bindings.ts'
 import { changeBy, DifferenceMoved, type Editor, editTogether } from '../realm/edit.ts'
 import { addEnvironment, removeEnvironment, setProtected } from '../realm/environments.ts'
+import { type DescribedProvider, removeProvider, setProvider } from '../realm/providers.ts'
 import { removeScope, type ScopeSetting, setScope } from '../realm/scopes.ts'
 import { secret } from '../seal/secret.ts'
 import { announce } from '../store/events.ts'
@@ -83,6 +84,8 @@ const inDatabase = {
     by: Editor,
     { name, ...p }: { name: string; credential: Credential; overlapSeconds: number },
   ) => rotateCredential(ctx, by, name, p),
+  'provider.set': (ctx: Context, by: Editor, p: DescribedProvider) => setProvider(ctx, by, p),
+  'provider.remove': (ctx: Context, by: Editor, p: Named) => removeProvider(ctx, by, p.name),
   'trust.add': (ctx: Context, by: Editor, p: TrustSetting) => addTrust(ctx, by, p),
   'trust.remove': (ctx: Context, by: Editor, p: Named) => removeTrust(ctx, by, p.name),
   'operator.invite': (

@@ -47,7 +47,7 @@ export function setupPages(ctx: Context) {
   app.post('/console/setup/connection', async (c) => {
     const form = await c.req.parseBody()
     const by = editorOf(ctx, c, form)
-    const provider = knownProvider(text(form, 'provider'))
+    const provider = knownProvider(ctx, text(form, 'provider'))
     const baseUrl = text(form, 'base_url')
     const setting = {
       name: nameIn(form, 'name'),
@@ -58,7 +58,9 @@ export function setupPages(ctx: Context) {
       secret: text(form, 'secret').trim(),
     }
     if (setting.secret === '') throw new BrokerError('malformed-request', 'No token was given.')
-    const id = await waitingId(make(ctx, by, 'connection.add', setting, knownProvider))
+    const id = await waitingId(
+      make(ctx, by, 'connection.add', setting, (one) => knownProvider(ctx, one)),
+    )
     return c.redirect(`/console/setup${id === null ? '' : `?change=${id}`}`, 303)
   })
 
@@ -66,7 +68,7 @@ export function setupPages(ctx: Context) {
     const form = await c.req.parseBody()
     const by = editorOf(ctx, c, form)
     const connection = await showConnection(ctx.db, text(form, 'connection'))
-    const provider = knownProvider(connection.provider)
+    const provider = knownProvider(ctx, connection.provider)
     const chosen = chosenIn(form, await seenBy(ctx, connection))
     const agent = nameIn(form, 'agent')
     const made = ctx.realm.now().agents.has(agent) ? null : await newAgentSecret()
@@ -120,7 +122,7 @@ function editorOf(ctx: Context, c: ConsoleContext, form: Form) {
 
 /** What can belong to one environment alone. */
 async function seenBy(ctx: Context, connection: ConnectionRow): Promise<Discovered[]> {
-  const provider = knownProvider(connection.provider)
+  const provider = knownProvider(ctx, connection.provider)
   const ownable = new Set(provider.kinds.filter((one) => one.bind === 'owns').map((k) => k.kind))
   const seen = await provider.discover(await operatorLookup(ctx, provider, connection))
   return seen.filter(({ kind }) => ownable.has(kind))
@@ -155,7 +157,7 @@ function connectionStep(ctx: Context, c: ConsoleContext): Html {
   return html`<h1>Set up: the connection</h1>
 <p>A connection holds the real token. It is sealed at once, and no page, command or API shows it again. Agents never see it.</p>
 <form class="stack" method="post" action="/console/setup/connection">${token(ctx, c)}
-<label><span>Provider</span><select name="provider">${[...providers.keys()].map((name) => html`<option>${name}</option>`)}</select></label>
+<label><span>Provider</span><select name="provider">${[...providers.keys(), ...ctx.realm.now().providers.keys()].map((name) => html`<option>${name}</option>`)}</select></label>
 <label><span>What to call it</span><input name="name" required value="railway" pattern="[a-z][a-z0-9\\-]{0,62}" autocapitalize="none" spellcheck="false"></label>
 <label><span>Token</span><input type="password" name="secret" required autocomplete="off" spellcheck="false"></label>
 <details><summary>It is somewhere else than usual</summary>

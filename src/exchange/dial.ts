@@ -5,7 +5,7 @@
 import { isIP } from 'node:net'
 import { Pool, errors as undiciErrors } from 'undici'
 import { BrokerError } from '../errors.ts'
-import { providerNamed } from '../providers/registry.ts'
+import { placementOf } from '../providers/registry.ts'
 import type { Secret } from '../seal/secret.ts'
 import { addressAllowed, checkedLookup, notAllowed, type Permission } from '../vault/addresses.ts'
 import { type Answered, receive } from './answering.ts'
@@ -182,7 +182,7 @@ const ours = ['accept-encoding', 'identity', 'user-agent', 'valetkey']
 
 /** A flat list: an object with two spellings of one name would send both. */
 function headersOf({ connection, headers, credential }: Outgoing): string[] {
-  const placement = providerNamed(connection.provider)?.placements[connection.placement]
+  const placement = placementOf(connection)
   if (placement === undefined) throw new Error(`no placement ${connection.placement}`)
   return [...headers.flat(), ...ours, placement.header, placement.prefix + credential.reveal()]
 }

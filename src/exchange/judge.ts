@@ -9,7 +9,7 @@ import { amongResources } from '../policy/resources.ts'
 import { allowed, namedIn, type Scope } from '../policy/scope.ts'
 import { allow, type Denial, type Verdict, type Waits } from '../policy/verdict.ts'
 import type { Provider, Reading } from '../providers/provider.ts'
-import { providerNamed } from '../providers/registry.ts'
+import { providerOf } from '../providers/registry.ts'
 import type { ConnectionPolicy, Snapshot } from '../realm/realm.ts'
 import { readTarget, type Target } from './call.ts'
 import { locateAll, type Where } from './locate.ts'
@@ -25,7 +25,7 @@ export function connectionOf(
   name: string,
 ): { connection: ConnectionPolicy; provider: Provider; catalogue: unknown } {
   const connection = policy.connections.get(name)
-  const provider = connection === undefined ? undefined : providerNamed(connection.provider)
+  const provider = connection === undefined ? undefined : providerOf(policy, connection.provider)
   if (connection === undefined || provider === undefined) {
     throw new BrokerError('unknown-connection', `There is no connection "${name}".`, {
       hint: 'GET /v1/capability lists the connections that this capability is for.',

@@ -6,7 +6,7 @@ import type { Detail } from '../policy/capability.ts'
 import type { Step } from '../policy/operation.ts'
 import { writePattern } from '../policy/pattern.ts'
 import { demand } from '../policy/verdict.ts'
-import { providerNamed } from '../providers/registry.ts'
+import { providerOf } from '../providers/registry.ts'
 import type { Snapshot } from '../realm/realm.ts'
 import { budgetOf, leftOf } from '../tokens/budgets.ts'
 import { presentedCapability } from '../tokens/presented.ts'
@@ -61,8 +61,8 @@ export function capabilityInfoRoutes(ctx: Context) {
 }
 
 /** For what starts a client: the variables that it reads. */
-function clientsOf({ connections }: Snapshot, name: string) {
-  const provider = providerNamed(connections.get(name)?.provider ?? '')
+function clientsOf(policy: Snapshot, name: string) {
+  const provider = providerOf(policy, policy.connections.get(name)?.provider ?? '')
   return provider === undefined ? {} : { clients: provider.clients }
 }
 

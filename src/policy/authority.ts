@@ -33,6 +33,8 @@ export type Authority = {
   environments: readonly { name: string; protected: boolean }[]
   /** In words: `staging owns environment acme/staging [project:… / environment:…] on railway`. */
   bindings: readonly string[]
+  /** In words: what each described operation is taken for. */
+  providers: readonly string[]
   /** In words, with everything that decides where a secret goes. */
   connections: readonly string[]
   operators: readonly string[]
@@ -89,6 +91,7 @@ function sentences(authority: Authority, quiet: ReadonlySet<string>): Set<string
       keys.map((key) => `Agent ${name} signs in with ${key}`),
     ),
     ...authority.trusts.map((one) => `Trust ${one}`),
+    ...authority.providers.map((one) => `Provider ${one}`),
     ...authority.agents.flatMap(({ name, scopes: held }) =>
       held.flatMap((one) => {
         const scope = scopes.get(one)
@@ -154,9 +157,11 @@ function scopeSentences(scope: AuthorityScope, granted: boolean): string[] {
  * nobody holds, is what a human would trust at the next grant.
  */
 export function onlyRemoves(before: Authority, after: Authority): boolean {
-  const same = (name: 'environments' | 'bindings' | 'connections' | 'operators' | 'invitations') =>
-    JSON.stringify(before[name]) === JSON.stringify(after[name])
+  const same = (
+    name: 'environments' | 'bindings' | 'providers' | 'connections' | 'operators' | 'invitations',
+  ) => JSON.stringify(before[name]) === JSON.stringify(after[name])
   return (
+    same('providers') &&
     same('environments') &&
     same('bindings') &&
     same('connections') &&

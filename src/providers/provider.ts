@@ -2,7 +2,7 @@
  * The contract of a provider: how to read a request into operations, how to locate what it names, and where the
  * credential goes. Data and pure functions over a shared engine; a provider never opens a credential or a socket.
  */
-import type { Located, Operation, Place, Resource } from '../policy/operation.ts'
+import type { Effect, Located, Operation, Place, Resource } from '../policy/operation.ts'
 import type { Denial } from '../policy/verdict.ts'
 
 /** A request as it was read from the wire, once. `segments` are decoded, one per path segment after the connection. */
@@ -48,7 +48,7 @@ export type Lookup = (
 export type Known = { places: readonly Place[] }
 
 /** How a real credential is put on a request. The header is ours to write; a caller's own never passes. */
-export type Placement = { header: 'authorization' | 'project-access-token'; prefix: '' | 'Bearer ' }
+export type Placement = { header: string; prefix: '' | 'Bearer ' | 'token ' }
 
 /** A kind of resource, as `environment bind` offers it. */
 export type Kind = {
@@ -65,10 +65,20 @@ export type Discovered = { kind: string; address: string; place: Place; note?: s
 /** Named facts, and what hangs on a resource or goes with it. */
 export type Described = { facts: [string, string][]; hangs: string[] }
 
+/** An operation as people choose among them. `guessed` says why its effects are what they are, where nobody decided. */
+export type Offered = {
+  name: string
+  route: string
+  effects: readonly Effect[]
+  guessed: string | null
+  harmless: boolean
+  resources: readonly string[]
+}
+
 export type Provider<Catalogue = unknown> = {
   name: string
   /** `lease`: nothing is relayed; what it offers is a native credential for a while. */
-  engine: 'graphql' | 'lease'
+  engine: 'graphql' | 'rest' | 'lease'
   /** Base URL when the operator gives none. */
   baseUrl: string
   scheme: 'https' | 'postgresql'
@@ -103,8 +113,12 @@ export type Provider<Catalogue = unknown> = {
     tokens: readonly string[]
     credentials?: string
   }
+  /** All that it offers, where that depends on no connection's schema. */
+  operations?: () => readonly Offered[]
   /** Everything that the credential sees and that can be bound. */
   discover(lookup: Lookup): Promise<readonly Discovered[]>
+  /** One that is named by its id, where not everything can be listed. */
+  find?: (kind: string, address: string, lookup: Lookup) => Promise<Discovered | null>
   /** The document that learns the schema, and what turns its answer into SDL. Null where there is none to learn. */
   introspection: { path: string; document: string; toSdl(data: unknown): string } | null
   /** What is wrong with a text as the secret, for people; null where it goes into a header and has to fit there. */

@@ -2,8 +2,9 @@
 import { aws } from './aws/provider.ts'
 import { githubApp } from './github-app/provider.ts'
 import { postgres } from './postgres/provider.ts'
-import type { Provider } from './provider.ts'
+import type { Placement, Provider } from './provider.ts'
 import { railway } from './railway/provider.ts'
+import { restPlacement } from './rest/provider.ts'
 
 export const providers: ReadonlyMap<string, Provider> = new Map([
   ['railway', erase(railway)],
@@ -14,6 +15,24 @@ export const providers: ReadonlyMap<string, Provider> = new Map([
 
 export function providerNamed(name: string): Provider | undefined {
   return providers.get(name)
+}
+
+/** One that comes with the program, or that operators described. */
+export function providerOf(
+  policy: { providers: ReadonlyMap<string, Provider> },
+  name: string,
+): Provider | undefined {
+  return providers.get(name) ?? policy.providers.get(name)
+}
+
+/** Where a connection's credential goes, by what its row says. Undefined for what nobody knows. */
+export function placementOf(connection: {
+  provider: string
+  placement: string
+}): Placement | undefined {
+  const known = providers.get(connection.provider)
+  if (known !== undefined) return known.placements[connection.placement]
+  return restPlacement(connection.placement)
 }
 
 /**

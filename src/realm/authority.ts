@@ -1,7 +1,9 @@
 /** Reads who may do what inside a transaction, as the edit under way leaves it. */
+import { createHash } from 'node:crypto'
 import { and, isNotNull, isNull } from 'drizzle-orm'
 import { type Authority, allowSpelled, connectionInWords } from '../policy/authority.ts'
 import { ciSystemNamed, testsOf } from '../policy/ci-systems.ts'
+import type { Description, Overrides } from '../providers/rest/description.ts'
 import type { Tx } from '../store/open.ts'
 import {
   agentKeys,
@@ -9,6 +11,7 @@ import {
   agents,
   bindings,
   connections,
+  describedProviders,
   enrolments,
   environments,
   freezes,
@@ -54,6 +57,7 @@ export async function readAuthority(tx: Tx): Promise<Authority> {
         return `${row.environment} ${row.mode} ${row.kind} ${row.label} (${place}) on ${row.connection}`
       })
       .sort(),
+    providers: (await tx.select().from(describedProviders)).flatMap(providerInWords).sort(),
     connections: (await tx.select().from(connections))
       .map(
         (row) =>
@@ -105,4 +109,24 @@ function trustInWords(row: typeof trusts.$inferSelect): string {
 
 function byName(a: { name: string }, b: { name: string }): number {
   return a.name < b.name ? -1 : 1
+}
+
+/** One sentence for each operation, so that a newer description shows what it changes. The digest stands for the rest of it. */
+function providerInWords(row: typeof describedProviders.$inferSelect): string[] {
+  // As it was written, by the edits of providers.
+  const { operations } = row.description as unknown as Description
+  const { operations: decided = {}, resources = {} } = row.overrides as Overrides
+  return [
+    ...operations.map((one) => {
+      const override = Object.hasOwn(decided, one.name) ? decided[one.name] : undefined
+      const effects = (override?.effects ?? one.effects).join(', ')
+      const harmless = override?.harmless === true ? ', and of no environment' : ''
+      const rest = JSON.stringify([one.query, one.fields])
+      const digest = createHash('sha256').update(rest).digest('hex').slice(0, 6)
+      return `${row.name}: ${one.name} (${one.method} ${one.template}) is ${effects}${harmless} [${digest}]`
+    }),
+    ...Object.entries(resources).map(
+      ([field, parameter]) => `${row.name}: the field ${field} names what ${parameter} does`,
+    ),
+  ]
 }

@@ -146,7 +146,7 @@ const ownProof = /^(operator\.enrol|passkey\.[a-z]+|recovery\.[a-z]+|freeze\.add
 
 /** Even where it could be proven that they only take away: what was laundered through them looks like that. */
 const alwaysWaits =
-  /^(environment\.(set|remove|bind|unbind)|connection\.[a-z]+|agent\.rotate|operator\.[a-z]+|freeze\.lift|trust\.[a-z]+)$/
+  /^(environment\.(set|remove|bind|unbind)|provider\.[a-z]+|connection\.[a-z]+|agent\.rotate|operator\.[a-z]+|freeze\.lift|trust\.[a-z]+)$/
 
 function actionOf({ facts }: Told): string {
   return String(facts?.['what'] ?? '')

@@ -8,12 +8,14 @@ import type { Binding } from '../policy/environment.ts'
 import { type Allow, type Demand, parseAllow, parseDemand } from '../policy/pattern.ts'
 import type { Scope } from '../policy/scope.ts'
 import type { Trust } from '../policy/trust.ts'
+import type { Provider } from '../providers/provider.ts'
 import type { Db, Tx } from '../store/open.ts'
 import {
   agentKeys,
   agents,
   bindings,
   connections,
+  describedProviders,
   environments,
   formerSecrets,
   freezes,
@@ -30,6 +32,9 @@ import type { AgentKey, AgentPolicy, ConnectionPolicy, Snapshot } from './realm.
 /** A provider's `compile`, by the provider's name. */
 export type Compile = (provider: string, sdl: string) => unknown
 
+/** Makes a provider of what an operator described. Throws where that cannot be read. */
+export type Describe = (name: string, description: unknown, overrides: unknown) => Provider
+
 /** The policy format that this code understands. */
 const format = 3
 
@@ -40,12 +45,18 @@ export async function readVersion(db: Db): Promise<number> {
 }
 
 /** Loading remembers compiled catalogues by provider and schema, since compiling one takes longer than all the rest. */
-export function createLoader(options: { db: Db; log: Logger; compile: Compile }) {
-  const { db, log, compile } = options
+export function createLoader(options: {
+  db: Db
+  log: Logger
+  compile: Compile
+  describe: Describe
+}) {
+  const { db, log, compile, describe } = options
   let compiled: ReadonlyMap<string, unknown> = new Map()
+  let described: ReadonlyMap<string, Provider | undefined> = new Map()
 
   return async function load(): Promise<Snapshot> {
-    const rows = await db.transaction((tx) => readRows(tx, compiled), {
+    const rows = await db.transaction((tx) => readRows(tx, compiled, described), {
       isolationLevel: 'repeatable read',
       accessMode: 'read only',
     })
@@ -55,6 +66,7 @@ export function createLoader(options: { db: Db; log: Logger; compile: Compile })
     for (const connection of rows.connections) {
       const key = catalogueKey(connection)
       if (kept.has(key)) continue
+      if (rows.providers.some(({ name }) => name === connection.provider)) continue
       kept.set(
         key,
         compiled.has(key)
@@ -63,16 +75,24 @@ export function createLoader(options: { db: Db; log: Logger; compile: Compile })
       )
     }
     compiled = kept
-    return snapshotOf(rows, kept, log)
+    described = describedOf(rows, described, describe, log)
+    return snapshotOf(rows, { compiled, described }, log)
   }
 }
 
 type Rows = Awaited<ReturnType<typeof readRows>>
 
-async function readRows(tx: Tx, compiled: ReadonlyMap<string, unknown>) {
+async function readRows(
+  tx: Tx,
+  compiled: ReadonlyMap<string, unknown>,
+  described: ReadonlyMap<string, unknown>,
+) {
   const [head] = await tx.select().from(policy).where(eq(policy.id, 1))
   if (head === undefined) throw new Error('the policy row is missing')
   const connectionRows = await tx.select().from(connections)
+  const { name, hash } = describedProviders
+  const providerRows = await tx.select({ name, hash }).from(describedProviders)
+  const unread = providerRows.filter((row) => !described.has(describedKey(row)))
   const missing = connectionRows.filter((row) => !compiled.has(catalogueKey(row)))
   const hashes = [...new Set(missing.map((row) => row.schema))]
   return {
@@ -84,6 +104,19 @@ async function readRows(tx: Tx, compiled: ReadonlyMap<string, unknown>) {
       hashes.length === 0
         ? []
         : await tx.select().from(schemas).where(inArray(schemas.hash, hashes)),
+    providers: providerRows,
+    descriptions:
+      unread.length === 0
+        ? []
+        : await tx
+            .select()
+            .from(describedProviders)
+            .where(
+              inArray(
+                name,
+                unread.map((row) => row.name),
+              ),
+            ),
     formerSecrets: await tx.select().from(formerSecrets).orderBy(asc(formerSecrets.version)),
     environments: await tx.select().from(environments),
     bindings: await tx.select().from(bindings),
@@ -111,6 +144,31 @@ function refuseNewer(reader: number): void {
   )
 }
 
+function describedKey(row: { name: string; hash: string }): string {
+  return `${row.name} ${row.hash}`
+}
+
+/** One that cannot be read is none, so every call to its connections is refused. */
+function describedOf(
+  { providers, descriptions }: Pick<Rows, 'providers' | 'descriptions'>,
+  known: ReadonlyMap<string, Provider | undefined>,
+  describe: Describe,
+  log: Logger,
+): Map<string, Provider | undefined> {
+  const rows = new Map(descriptions.map((row) => [describedKey(row), row]))
+  const read = ({ name }: { name: string }, key: string): Provider | undefined => {
+    const row = rows.get(key)
+    if (row === undefined) return known.get(key)
+    try {
+      return describe(name, row.description, row.overrides)
+    } catch (error) {
+      log.error({ err: error, provider: name }, 'a provider cannot be read, so it offers nothing')
+      return undefined
+    }
+  }
+  return new Map(providers.map((row) => [describedKey(row), read(row, describedKey(row))]))
+}
+
 function catalogueKey(row: { provider: string; schema: string }): string {
   return `${row.provider} ${row.schema}`
 }
@@ -133,7 +191,17 @@ function compileOne(
   }
 }
 
-function snapshotOf(rows: Rows, compiled: ReadonlyMap<string, unknown>, log: Logger): Snapshot {
+function snapshotOf(
+  rows: Rows,
+  {
+    compiled,
+    described,
+  }: {
+    compiled: ReadonlyMap<string, unknown>
+    described: ReadonlyMap<string, Provider | undefined>
+  },
+  log: Logger,
+): Snapshot {
   return Object.freeze({
     version: rows.version,
     guarded: rows.guarded,
@@ -146,9 +214,18 @@ function snapshotOf(rows: Rows, compiled: ReadonlyMap<string, unknown>, log: Log
     agents: agentsOf(rows),
     trusts: rows.trusts.flatMap((row) => trustOf(row, log)),
     connections: new Map(rows.connections.map((row) => [row.name, connectionOf(row, rows)])),
+    providers: new Map(
+      rows.providers.flatMap((row) => {
+        const provider = described.get(describedKey(row))
+        return provider === undefined ? [] : [[row.name, provider] as const]
+      }),
+    ),
     catalogues: new Map(
       rows.connections.flatMap((row) => {
-        const catalogue = compiled.get(catalogueKey(row))
+        // What is described needs nothing of a connection's own.
+        const catalogue = rows.providers.some(({ name }) => name === row.provider)
+          ? null
+          : compiled.get(catalogueKey(row))
         return catalogue === undefined ? [] : [[row.name, catalogue] as const]
       }),
     ),

@@ -7,8 +7,9 @@ import type { Binding, Environment } from '../policy/environment.ts'
 import type { Freeze } from '../policy/freeze.ts'
 import type { Scope } from '../policy/scope.ts'
 import type { Trust } from '../policy/trust.ts'
+import type { Provider } from '../providers/provider.ts'
 import type { Store } from '../store/open.ts'
-import { type Compile, createLoader, readVersion } from './load.ts'
+import { type Compile, createLoader, type Describe, readVersion } from './load.ts'
 import { sweep } from './sweep.ts'
 
 export type ConnectionPolicy = {
@@ -48,6 +49,8 @@ export type Snapshot = {
   agents: ReadonlyMap<string, AgentPolicy>
   trusts: readonly Trust[]
   connections: ReadonlyMap<string, ConnectionPolicy>
+  /** Those that operators described; what comes with the program is in the registry. */
+  providers: ReadonlyMap<string, Provider>
   /** By connection name. A connection whose schema does not compile has none, so every call to it is refused. */
   catalogues: ReadonlyMap<string, unknown>
   /** The jti of every capability that was revoked by itself and would still be alive. */
@@ -79,10 +82,11 @@ export async function watchRealm(options: {
   store: Store
   log: Logger
   compile: Compile
+  describe: Describe
   pollMs?: number
 }): Promise<Realm> {
-  const { store, log, compile } = options
-  const load = createLoader({ db: store.db, log, compile })
+  const { store, log, compile, describe } = options
+  const load = createLoader({ db: store.db, log, compile, describe })
   const closing = new AbortController()
 
   let confirmedAt = performance.now()

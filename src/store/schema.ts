@@ -154,6 +154,19 @@ export const schemas = pgTable('schemas', {
   createdAt: at('created_at').notNull(),
 })
 
+/** APIs that operators described. What comes with the program is in no table. */
+export const describedProviders = pgTable('providers', {
+  name: text().primaryKey(),
+  /** Where the description came from, for people. */
+  source: text().notNull(),
+  description: jsonb().$type<Record<string, unknown>>().notNull(),
+  overrides: jsonb().$type<Record<string, unknown>>().notNull(),
+  /** SHA-256 of both. */
+  hash: text().notNull(),
+  createdAt: at('created_at').notNull(),
+  updatedAt: at('updated_at').notNull(),
+})
+
 export const connections = pgTable('connections', {
   name: text().primaryKey(),
   provider: text().notNull(),

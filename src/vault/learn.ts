@@ -12,7 +12,7 @@ const maxLookups = 8
 
 export async function learnSchema(
   ctx: Pick<Context, 'dial' | 'leasing'>,
-  provider: Pick<Provider, 'introspection' | 'rejectsCredential' | 'compile'>,
+  provider: Pick<Provider, 'engine' | 'introspection' | 'rejectsCredential' | 'compile'>,
   asking: Omit<Asking, 'provider'>,
 ): Promise<Learned> {
   const { introspection } = provider
@@ -42,7 +42,7 @@ function unlearned(connection: string, why: string): BrokerError {
  */
 export async function tryCredential(
   ctx: Pick<Context, 'dial' | 'leasing'>,
-  provider: Pick<Provider, 'introspection' | 'rejectsCredential' | 'discover'>,
+  provider: Pick<Provider, 'engine' | 'introspection' | 'rejectsCredential' | 'discover'>,
   asking: Omit<Asking, 'provider'>,
 ): Promise<Record<string, number>> {
   let left = maxLookups
@@ -50,6 +50,7 @@ export async function tryCredential(
   const lookup = lookupWith(ctx, {
     ...asking,
     provider: {
+      engine: provider.engine,
       introspection: provider.introspection,
       rejectsCredential: (status, body) => {
         const refused = provider.rejectsCredential(status, body)

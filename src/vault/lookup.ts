@@ -12,7 +12,7 @@ export type Target = Pick<
 >
 
 export type Asking = {
-  provider: Pick<Provider, 'introspection' | 'rejectsCredential'>
+  provider: Pick<Provider, 'engine' | 'introspection' | 'rejectsCredential'>
   target: Target
   credential: Secret
 }
@@ -43,6 +43,12 @@ export async function ask(
   { timeoutMs = operatorMs, answered }: Bounds = {},
 ): Promise<Answer> {
   const { introspection } = provider
+  if (provider.engine === 'rest') {
+    return get(ctx, { provider, target, credential }, document, {
+      timeoutMs,
+      ...(answered === undefined ? {} : { answered }),
+    })
+  }
   if (introspection === null) {
     const kind = ctx.leasing.get(target.provider)
     if (kind === undefined) throw new Error(`nothing leases ${target.provider}`)
@@ -69,12 +75,41 @@ export async function ask(
   if (answer === undefined) return { kind: 'failed', why: 'the upstream did not answer with JSON' }
   if (answer.errors !== undefined) {
     return saysNotFound(answer.errors)
-      ? { kind: 'absent', why: 'the upstream does not have it' }
+      ? notFound
       : { kind: 'failed', why: 'the upstream answered with errors' }
   }
   return answer.data == null
     ? { kind: 'failed', why: 'the upstream answered nothing' }
     : { kind: 'data', data: answer.data }
+}
+
+const notFound: Answer = { kind: 'absent', why: 'the upstream does not have it' }
+
+/** The question is a path below the base URL. */
+async function get(
+  ctx: Pick<Context, 'dial'>,
+  { provider, target, credential }: Asking,
+  path: string,
+  { timeoutMs = operatorMs, answered }: Bounds,
+): Promise<Answer> {
+  const { status, headers, body } = await ctx.dial.request({
+    connection: target,
+    method: 'GET',
+    path,
+    query: '',
+    headers: [['accept', 'application/json']],
+    body: null,
+    credential,
+    timeoutMs,
+    maxBytes,
+  })
+  answered?.(new Map(headers))
+  const data = parse(body)
+  if (provider.rejectsCredential(status, data)) return { kind: 'rejected' }
+  if (status === 404 || status === 410) return notFound
+  if (status !== 200) return { kind: 'failed', why: `the upstream answered ${status}` }
+  if (data === undefined) return { kind: 'failed', why: 'the upstream did not answer with JSON' }
+  return { kind: 'data', data }
 }
 
 function saysNotFound(errors: unknown): boolean {

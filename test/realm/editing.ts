@@ -1,7 +1,9 @@
 /** A realm over a fresh store with a journal behind it, and rows that the vault would write. Closed after the file that asked. */
+
 import pino from 'pino'
 import { createJournal } from '../../src/audit/journal.ts'
 import type { Logger } from '../../src/log.ts'
+import { providerFrom } from '../../src/providers/rest/provider.ts'
 import type { Editing } from '../../src/realm/edit.ts'
 import type { Compile } from '../../src/realm/load.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
@@ -33,7 +35,12 @@ export async function editingOn(
   const log = options.log ?? pino({ level: 'silent' })
   const clock = { now: Date.now }
   const journal = await createJournal({ store, clock, log })
-  const realm = await watchRealm({ store, log, compile: options.compile ?? (() => 'compiled') })
+  const realm = await watchRealm({
+    store,
+    log,
+    compile: options.compile ?? (() => 'compiled'),
+    describe: providerFrom,
+  })
   closeLater(() => journal.drain())
   closeLater(() => realm.close())
   return { store, db: store.db, journal, realm, log, clock }

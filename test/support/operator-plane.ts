@@ -1,4 +1,5 @@
 /** The operators' API on a port of its own, over a fresh store and the simulated Railway, with an admin and an auditor signed in. */
+
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -14,6 +15,7 @@ import { enrolmentCode } from '../../src/identity/operators.ts'
 import { leaseKinds } from '../../src/leases/registry.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { providerNamed } from '../../src/providers/registry.ts'
+import { providerFrom } from '../../src/providers/rest/provider.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
 import { createKeyring } from '../../src/seal/keyring.ts'
 import { watchEvents } from '../../src/store/events.ts'
@@ -67,6 +69,7 @@ async function contextOver(kind: StoreKind, log: Context['log']): Promise<Contex
     store,
     log,
     compile: (provider, sdl) => providerNamed(provider)?.compile(sdl),
+    describe: providerFrom,
   })
   const events = await watchEvents(store, () => {})
   const dial = createDial()

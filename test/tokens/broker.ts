@@ -1,4 +1,5 @@
 /** A broker's context from the real parts over a fresh store, with a clock that can be moved on. Closed after the file that asked. */
+
 import { randomBytes } from 'node:crypto'
 import pino from 'pino'
 import { createJournal } from '../../src/audit/journal.ts'
@@ -8,6 +9,7 @@ import { createDial } from '../../src/exchange/dial.ts'
 import { addAgent, newAgentSecret } from '../../src/identity/agents.ts'
 import { leaseKinds } from '../../src/leases/registry.ts'
 import { createMetrics } from '../../src/metrics.ts'
+import { providerFrom } from '../../src/providers/rest/provider.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
 import { createKeyring } from '../../src/seal/keyring.ts'
 import { watchEvents } from '../../src/store/events.ts'
@@ -52,7 +54,7 @@ export async function brokerOn(
   const keyring = createKeyring([masterKey])
   const signing = await openSigningKeys({ store, keyring, clock })
   const journal = await createJournal({ store, clock, log })
-  const realm = await watchRealm({ store, log, compile: () => 'compiled' })
+  const realm = await watchRealm({ store, log, compile: () => 'compiled', describe: providerFrom })
   const events = await watchEvents(store, () => {})
   const dial = createDial()
   closeLater(() => journal.drain())

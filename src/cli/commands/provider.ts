@@ -1,11 +1,11 @@
 /** `provider`: what Valetkey knows of the outside, operation by operation. Never touches a credential. */
-import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { readStdin } from '../ask.ts'
 import { type Cli, patiently, signedIn, told } from '../cli.ts'
 import { example } from '../example.ts'
-import { Failure, usage } from '../failure.ts'
+import { Failure } from '../failure.ts'
 import { readName } from '../names.ts'
+import { describingCommands, effects, largestSchema, textOf } from './describing.ts'
 
 export function providerCommands(program: Command, cli: Cli): void {
   const noun = program.command('provider').description('what Valetkey knows of providers')
@@ -14,6 +14,7 @@ export function providerCommands(program: Command, cli: Cli): void {
   operationsCommand(noun, cli)
   coverageCommand(noun, cli)
   refreshCommand(noun, cli)
+  describingCommands(noun, cli)
 }
 
 function listCommand(noun: Command, cli: Cli): void {
@@ -26,6 +27,7 @@ function listCommand(noun: Command, cli: Cli): void {
       cli.speak.list(providers, 'There is no provider.', {
         PROVIDER: (one) => one.name,
         ENGINE: (one) => one.engine,
+        FROM: (one) => (one.described ? 'a description' : 'the program'),
         'BASE URL': (one) => one.base_url,
       })
     })
@@ -63,9 +65,7 @@ function showCommand(noun: Command, cli: Cli): void {
   example(command, 'valetkey provider show railway')
 }
 
-type Filter = { connection?: string; effect?: string; search?: string }
-
-const effects = ['read', 'write', 'destructive', 'reveal', 'execute', 'admin', 'unknown']
+type Filter = { connection?: string; effect?: string; search?: string; guessed?: true }
 
 function operationsCommand(noun: Command, cli: Cli): void {
   const command = noun
@@ -75,18 +75,21 @@ function operationsCommand(noun: Command, cli: Cli): void {
     .option('--connection <connection>', "by this connection's own schema", readName)
     .addOption(new Option('--effect <effect>', 'only what has this effect').choices(effects))
     .option('--search <text>', 'only names that contain this')
-    .action(async (name: string, { connection, effect, search }: Filter) => {
+    .option('--guessed', 'only what nobody has decided, with the reason of each guess')
+    .action(async (name: string, { connection, effect, search, guessed }: Filter) => {
       const { admin } = await signedIn(cli)
       const { operations } = await told(
         admin.providers[':name'].operations.$get({ param: { name }, query: { connection } }),
       )
       const some = operations.filter(
         (one) =>
+          (guessed !== true || one.guessed !== null) &&
           (effect === undefined || effectsOf(one).includes(effect)) &&
           (search === undefined || one.name.toLowerCase().includes(search.toLowerCase())),
       )
       cli.speak.list(some, 'No operation is like that.', {
         OPERATION: (one) => one.name,
+        ROUTE: (one) => one.route ?? undefined,
         EFFECTS: (one) => effectsOf(one).join(' '),
         NOTE: (one) => one.note ?? undefined,
       })
@@ -97,9 +100,6 @@ function operationsCommand(noun: Command, cli: Cli): void {
 function effectsOf({ effects }: { effects: readonly string[] | null }): readonly string[] {
   return effects ?? ['unknown']
 }
-
-/** The broker bounds it as well. */
-const largestSchema = 16_000_000
 
 function coverageCommand(noun: Command, cli: Cli): void {
   const command = noun
@@ -123,10 +123,7 @@ function coverageCommand(noun: Command, cli: Cli): void {
 }
 
 async function readSchema(cli: Cli, path: string | undefined): Promise<string> {
-  if (path === undefined) return await readStdin(cli, largestSchema)
-  return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw usage(`${path} cannot be read (${error.code}).`)
-  })
+  return path === undefined ? await readStdin(cli, largestSchema) : await textOf(path)
 }
 
 function refreshCommand(noun: Command, cli: Cli): void {

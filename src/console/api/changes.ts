@@ -22,7 +22,7 @@ export function changeApi(ctx: Context) {
     const { ids, response } = await bodyOf(c, z.object({ ids: Ids, response: Assertion }))
     const changes = await confirmChanges(ctx, consoleRole(c, 'admin'), ids, response, {
       request: c.get('requestId'),
-      known: knownProvider,
+      known: (one) => knownProvider(ctx, one),
     })
     return c.json({ changes })
   })

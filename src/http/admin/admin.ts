@@ -11,6 +11,7 @@ import { auditRoutes } from './audit.ts'
 import { capabilityRoutes } from './capabilities.ts'
 import { changeRoutes } from './changes.ts'
 import { connectionRoutes } from './connections.ts'
+import { describedRoutes } from './described.ts'
 import { environmentRoutes } from './environments.ts'
 import { freezeRoutes } from './freezes.ts'
 import { keyRoutes } from './keys.ts'
@@ -49,6 +50,7 @@ export function adminRoutes(ctx: Context) {
     .route('/', operatorRoutes(ctx))
     .route('/', statusRoutes(ctx))
     .route('/', providerRoutes(ctx))
+    .route('/', describedRoutes(ctx))
     .route('/', connectionRoutes(ctx))
     .route('/', environmentRoutes(ctx))
     .route('/', scopeRoutes(ctx))

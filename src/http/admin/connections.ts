@@ -151,7 +151,7 @@ export function connectionRoutes(ctx: Context) {
     })
     .openapi(add, async (c) => {
       const given = c.req.valid('json')
-      const provider = knownProvider(given.provider ?? given.name)
+      const provider = knownProvider(ctx, given.provider ?? given.name)
       const setting = {
         name: given.name,
         provider: provider.name,
@@ -160,7 +160,9 @@ export function connectionRoutes(ctx: Context) {
         allowPrivate: given.allow_private,
         secret: given.secret,
       }
-      const row = await make(ctx, editor(c), 'connection.add', setting, knownProvider)
+      const row = await make(ctx, editor(c), 'connection.add', setting, (one) =>
+        knownProvider(ctx, one),
+      )
       return c.json(shown(ctx, row), 201)
     })
     .openapi(show, async (c) =>
@@ -177,25 +179,26 @@ export function connectionRoutes(ctx: Context) {
     .openapi(test, async (c) => {
       const { name } = c.req.valid('param')
       const { provider } = await showConnection(ctx.db, name)
-      return c.json({ name, sees: await testConnection(ctx, knownProvider(provider), name) }, 200)
+      return c.json(
+        { name, sees: await testConnection(ctx, knownProvider(ctx, provider), name) },
+        200,
+      )
     })
     .openapi(rotate, async (c) => {
       const { name } = c.req.valid('param')
       const { provider } = await showConnection(ctx.db, name)
       const rotation = { name, provider, secret: c.req.valid('json').secret }
-      const row = await make(ctx, editor(c), 'connection.rotate', rotation, knownProvider)
+      const row = await make(ctx, editor(c), 'connection.rotate', rotation, (one) =>
+        knownProvider(ctx, one),
+      )
       return c.json(shown(ctx, row), 200)
     })
     .openapi(refresh, async (c) => {
       const { name } = c.req.valid('param')
       const { provider } = await showConnection(ctx.db, name)
       const before = operationNames(ctx, name)
-      const changed = await make(
-        ctx,
-        editor(c),
-        'connection.refresh',
-        { name, provider },
-        knownProvider,
+      const changed = await make(ctx, editor(c), 'connection.refresh', { name, provider }, (one) =>
+        knownProvider(ctx, one),
       )
       const after = operationNames(ctx, name)
       return c.json(
@@ -239,7 +242,7 @@ function operationNames(ctx: Context, connection: string): string[] {
 
 async function discovered(ctx: Context, name: string): Promise<z.infer<typeof FoundShown>[]> {
   const connection = await showConnection(ctx.db, name)
-  const provider = knownProvider(connection.provider)
+  const provider = knownProvider(ctx, connection.provider)
   const found = await provider.discover(await operatorLookup(ctx, provider, connection))
   const { bindings } = ctx.realm.now()
   return found.map((one) => {

@@ -189,8 +189,15 @@ async function resolve(
   named: { own: readonly Named[]; see: readonly Named[] },
 ): Promise<Wanted[]> {
   const connection = await showConnection(ctx.db, connectionName)
-  const provider = knownProvider(connection.provider)
-  const seen = await provider.discover(await operatorLookup(ctx, provider, connection))
+  const provider = knownProvider(ctx, connection.provider)
+  const lookup = await operatorLookup(ctx, provider, connection)
+  const asked = [...named.own, ...named.see]
+  const byId = await Promise.all(
+    asked.map(({ kind, address }) => provider.find?.(kind, address, lookup) ?? null),
+  )
+  const there = byId.flatMap((one) => one ?? [])
+  const seen =
+    there.length === asked.length ? there : [...there, ...(await provider.discover(lookup))]
   const found = [
     ...named.own.map((one) => findNamed('owns', one, provider.kinds, seen)),
     ...named.see.map((one) => findNamed('sees', one, provider.kinds, seen)),

@@ -1,14 +1,16 @@
 /** Finds the provider behind a name, a connection or a catalogue, for the admin routes. */
+import type { Context } from '../../context.ts'
 import { BrokerError } from '../../errors.ts'
 import type { Catalogue } from '../../providers/graphql/catalogue.ts'
 import type { Provider } from '../../providers/provider.ts'
-import { providerNamed, providers } from '../../providers/registry.ts'
+import { providerOf, providers } from '../../providers/registry.ts'
 
-export function knownProvider(name: string): Provider {
-  const provider = providerNamed(name)
+export function knownProvider({ realm }: Pick<Context, 'realm'>, name: string): Provider {
+  const policy = realm.now()
+  const provider = providerOf(policy, name)
   if (provider !== undefined) return provider
   throw new BrokerError('not-found', `There is no provider ${name}.`, {
-    hint: `There are: ${[...providers.keys()].join(', ')}.`,
+    hint: `There are: ${[...providers.keys(), ...policy.providers.keys()].join(', ')}. Another API is described with: valetkey provider import`,
   })
 }
 

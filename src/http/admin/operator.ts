@@ -96,22 +96,31 @@ export const identified: MiddlewareHandler<OperatorEnv> = async (c, next) => {
   c.header('Referrer-Policy', 'no-referrer')
 }
 
+/** The description of a large API has this many bytes. */
+const descriptionBytes = 32_000_000
+
 export function bounded(ctx: Pick<Context, 'config'>): MiddlewareHandler<OperatorEnv> {
-  const maxSize = ctx.config.limits.bodyBytes
-  const limit = bodyLimit({
-    maxSize,
-    onError: () => {
-      throw new BrokerError('payload-too-large', `The body is larger than ${maxSize} bytes.`)
-    },
-  })
+  const usual = limitOf(ctx.config.limits.bodyBytes)
+  const large = limitOf(descriptionBytes)
   return (c, next) => {
     // The limit copies a request that does not say how long it is, and the Node adapter's cannot be copied.
     const { url, method, headers, body, signal } = c.req.raw
     if (body !== null) {
       c.req.raw = new Request(url, { method, headers, body, signal, duplex: 'half' })
     }
-    return limit(c, next)
+    // One that does not say how long it is would be held before anybody knows whose it is.
+    const describes = c.req.path.startsWith('/admin/providers/') && headers.has('content-length')
+    return (describes ? large : usual)(c, next)
   }
+}
+
+function limitOf(maxSize: number): MiddlewareHandler {
+  return bodyLimit({
+    maxSize,
+    onError: () => {
+      throw new BrokerError('payload-too-large', `The body is larger than ${maxSize} bytes.`)
+    },
+  })
 }
 
 /** A browser says whose page it is; only the console's own may ask. The session is no cookie, so this is a second net. */

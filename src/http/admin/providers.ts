@@ -18,6 +18,7 @@ const ProviderShown = z
     base_url: z.string(),
     placements: z.array(z.string()).describe('Ways to place the credential, the default first.'),
     kinds: z.array(z.object({ kind: z.string(), bind: z.enum(['owns', 'sees']).nullable() })),
+    described: z.boolean().describe('Whether operators described it; else it comes along.'),
   })
   .openapi('Provider')
 
@@ -28,6 +29,11 @@ const OperationShown = z
     harmless: z.boolean(),
     note: z.string().nullable(),
     resources: z.array(z.string()),
+    route: z.string().nullable().describe('Where the API gives it by method and path.'),
+    guessed: z
+      .string()
+      .nullable()
+      .describe('Why its effects are what they are, where nobody decided.'),
   })
   .openapi('Operation')
 
@@ -56,7 +62,7 @@ const operations = createRoute({
   },
   responses: {
     200: gives(
-      z.object({ connection: z.string(), operations: z.array(OperationShown) }),
+      z.object({ connection: z.string().nullable(), operations: z.array(OperationShown) }),
       "Every operation of a connection's schema",
     ),
   },
@@ -76,20 +82,36 @@ const cover = createRoute({
 
 export function providerRoutes(ctx: Context) {
   return operatorApp()
-    .openapi(list, (c) => c.json({ providers: [...providers.values()].map(shown) }, 200))
+    .openapi(list, (c) => {
+      const all = [...providers.values(), ...ctx.realm.now().providers.values()]
+      return c.json({ providers: all.map(shown) }, 200)
+    })
     .openapi(operations, (c) => {
-      const { name } = knownProvider(c.req.valid('param').name)
+      const known = knownProvider(ctx, c.req.valid('param').name)
+      const { name } = known
+      if (known.operations !== undefined) {
+        const offered = known.operations().map(({ effects: of, resources, ...one }) => ({
+          ...{ ...one, effects: [...of], resources: [...resources], note: one.guessed },
+        }))
+        return c.json({ connection: null, operations: offered }, 200)
+      }
       const policy = ctx.realm.now()
       const connection = connectionOf(policy, name, c.req.valid('query').connection)
       const catalogue = graphqlCatalogue(policy.catalogues.get(connection))
       const found = operationsOf(catalogue).map((one) => ({
         ...one,
         effects: one.effects === null ? null : [...one.effects],
+        ...{ route: null, guessed: null },
       }))
       return c.json({ connection, operations: found }, 200)
     })
     .openapi(cover, (c) => {
-      const provider = knownProvider(c.req.valid('param').name)
+      const provider = knownProvider(ctx, c.req.valid('param').name)
+      if (provider.operations !== undefined) {
+        throw new BrokerError('conflict', `${provider.name} is known by its description alone.`, {
+          hint: `See what it takes for what: valetkey provider operations ${provider.name} --guessed`,
+        })
+      }
       const catalogue = graphqlCatalogue(provider.compile(c.req.valid('json').schema))
       return c.json({ gaps: coverage(catalogue.schema, catalogue.overlay) }, 200)
     })
@@ -102,6 +124,7 @@ function shown(provider: Provider): z.infer<typeof ProviderShown> {
     base_url: provider.baseUrl,
     placements: Object.keys(provider.placements),
     kinds: provider.kinds.map(({ kind, bind }) => ({ kind, bind })),
+    described: provider.operations !== undefined,
   }
 }
 

@@ -6,7 +6,7 @@ import { BrokerError } from '../../errors.ts'
 import { Name } from '../../ids.ts'
 import { hasField } from '../../providers/graphql/coordinates.ts'
 import { leaseOperation } from '../../providers/leased.ts'
-import { providerNamed } from '../../providers/registry.ts'
+import { providerNamed, providerOf } from '../../providers/registry.ts'
 import type { Snapshot } from '../../realm/realm.ts'
 import { listScopes, readAllow, type ScopeRow, showScope } from '../../realm/scopes.ts'
 import { graphqlCatalogue } from './known-provider.ts'
@@ -155,10 +155,14 @@ function warningsOf(policy: Snapshot, sources: readonly string[]): string[] {
   return readAllow(sources).flatMap(({ connection, pattern }) => {
     const catalogue = policy.catalogues.get(connection)
     if (pattern.form !== 'exact' || catalogue === undefined) return []
+    const described = providerOf(policy, policy.connections.get(connection)?.provider ?? '')
+    const offered = described?.operations?.()
     const there =
-      catalogue === null
-        ? pattern.name === leaseOperation
-        : hasField(graphqlCatalogue(catalogue), pattern.name)
+      offered !== undefined
+        ? offered.some(({ name }) => pattern.name === name || pattern.name.startsWith(`${name}.`))
+        : catalogue === null
+          ? pattern.name === leaseOperation
+          : hasField(graphqlCatalogue(catalogue), pattern.name)
     return there ? [] : [`${connection} offers no ${pattern.name}, so that allows nothing`]
   })
 }
