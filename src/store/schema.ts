@@ -364,6 +364,7 @@ export const presented = pgTable(
 /** Single revocations, kept until the capability would have expired anyway. */
 export const revocations = pgTable('revocations', {
   jti: text().primaryKey(),
+  /** When nothing of it can be waiting any more. */
   expiresAt: at('expires_at').notNull(),
   revokedAt: at('revoked_at').notNull(),
 })

@@ -63,21 +63,25 @@ export async function revokeOwn(
   await revoke(ctx, { jti, agent, expiresAt: capability.expiresAt * 1000 }, { request })
 }
 
-/** Nothing to do for what has expired or was revoked before: each edit makes every replica read the policy anew. */
+/**
+ * What it asked for may wait for an approval after it has expired, so a revocation is kept for as long as one can live. Nothing to do
+ * for what is older or was revoked before: each edit makes every replica read the policy anew.
+ */
 async function revoke(
   ctx: Context,
   what: { jti: string; agent: string; expiresAt: number },
   by: Pick<Entry, 'operator' | 'request'>,
 ): Promise<void> {
   const now = ctx.clock.now()
-  if (what.expiresAt <= now || ctx.realm.now().revoked.has(what.jti)) return
+  const matters = what.expiresAt + ctx.config.approvalMs
+  if (matters <= now || ctx.realm.now().revoked.has(what.jti)) return
   await edit(
     ctx,
     { kind: 'revoke', ...by, agent: what.agent, outcome: 'ok', facts: { jti: what.jti } },
     async (tx) => {
       await tx
         .insert(revocations)
-        .values({ jti: what.jti, expiresAt: new Date(what.expiresAt), revokedAt: new Date(now) })
+        .values({ jti: what.jti, expiresAt: new Date(matters), revokedAt: new Date(now) })
         .onConflictDoNothing()
     },
   )
