@@ -41,6 +41,7 @@ test('every command has help that ends with an example of itself', async () => {
         'run',
       ],
       ...verbs('provider', 'list', 'show', 'operations', 'coverage', 'refresh'),
+      ...verbs('provider', 'import', 'add', 'override', 'remove'),
       ...verbs('connection', 'add', 'list', 'show', 'test', 'rotate', 'remove'),
       ...verbs('environment', 'add', 'set', 'list', 'show', 'discover', 'bind', 'unbind', 'remove'),
       ...verbs('scope', 'set', 'list', 'show', 'remove'),

@@ -153,6 +153,7 @@ function overrideCommand(noun: Command, cli: Cli): void {
     .option('--resource <field=parameter>', 'parent_id=branch_id: the field names a branch', gather)
     .option('--file <file>', 'all decisions at once, as JSON or YAML, in place of those there are')
     .action(async (name: string, operation: string | undefined, options: Overriding) => {
+      demandDecision(operation, options)
       const { admin } = await signedIn(cli)
       const route = admin.providers[':name'].overrides
       const fromFile = await readOverrides(options.file)
@@ -179,7 +180,7 @@ function gatherEffect(text: string, before: string[] = []): string[] {
 
 type Decisions = Parameters<Admin['providers'][':name']['overrides']['$put']>[0]['json']
 
-function decided(before: Decisions, operation: string | undefined, options: Overriding): Decisions {
+function demandDecision(operation: string | undefined, options: Overriding): void {
   const { effect, harmless, guess, resource = [], file } = options
   const says = effect !== undefined || harmless === true || guess === true
   if (operation === undefined && says) throw usage('Which operation?')
@@ -188,6 +189,10 @@ function decided(before: Decisions, operation: string | undefined, options: Over
   if (operation === undefined && resource.length === 0 && file === undefined) {
     throw usage('There is nothing to decide.', 'Name an operation, or give --resource or --file.')
   }
+}
+
+function decided(before: Decisions, operation: string | undefined, options: Overriding): Decisions {
+  const { effect, harmless, guess, resource = [] } = options
   const resources = resource.map((pair) => {
     const [, field, parameter] = /^([^=]+)=(.+)$/.exec(pair) ?? []
     if (field === undefined || parameter === undefined)
