@@ -1,7 +1,7 @@
 /** Ends leases: when they expire, when what they were given by falls, and after a crash, on whichever replica is first. Gives none. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Context } from '../context.ts'
-import { claimDue, endLease, type LeaseRow, leasesOut, mark } from '../leases/leases.ts'
+import { claimDue, endLease, type LeaseRow, leasesOut, mark, renewers } from '../leases/leases.ts'
 import type { Capability } from '../policy/capability.ts'
 import type { Snapshot } from '../realm/realm.ts'
 import { standing } from '../tokens/verify.ts'
@@ -62,6 +62,9 @@ function whyFallen(policy: Snapshot, row: LeaseRow): string | null {
   const capability = row.capability as unknown as Capability
   const verdict = standing(policy, capability, row.connection, Number.NEGATIVE_INFINITY)
   if (verdict.verdict === 'deny') return verdict.detail
+  if (renewers(row).some((jti) => policy.revoked.has(jti))) {
+    return 'A capability that it was given or renewed with was revoked.'
+  }
   return stillOffered(policy, capability, row) ? null : 'its scope does not give it any more'
 }
 

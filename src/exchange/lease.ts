@@ -209,6 +209,7 @@ async function renewed(
     row.state === 'active' &&
     row.connection === connection.name &&
     row.environment === capability.environment &&
+    JSON.stringify(row.capability['parents'] ?? []) === JSON.stringify(capability.parents ?? []) &&
     JSON.stringify(row.template) === JSON.stringify(template)
   if (!same) throw gone()
   const { id, expiresAt } = await extendLease(ctx, connection, row, { capability, ttl, given })

@@ -18,7 +18,7 @@ import { shownTo } from '../approvals/shown.ts'
 import type { Entry } from '../audit/journal.ts'
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
-import type { Capability } from '../policy/capability.ts'
+import { type Capability, carries } from '../policy/capability.ts'
 import { inWords, type Site, strictest } from '../policy/operation.ts'
 import { demand, type Verdict, type Waits } from '../policy/verdict.ts'
 import type { Call } from '../providers/provider.ts'
@@ -184,12 +184,15 @@ async function demandStanding(
 
 async function voidIfOwn(
   ctx: Context,
-  { agent }: Capability,
+  capability: Capability,
   id: string,
   because: string,
 ): Promise<void> {
-  const own = await ownApproval(ctx.db, agent, id).catch(() => null)
-  if (own !== null) await voidApproval(ctx, id, because)
+  const own = await ownApproval(ctx.db, capability.agent, id).catch(() => null)
+  if (own === null) return
+  // As it was written: the claims of a capability. What carries less has no say in it.
+  const asked = own.capability as unknown as Capability
+  if (carries(capability, asked, own.connection)) await voidApproval(ctx, id, because)
 }
 
 const approvalForm = /^apr_[0-9a-f]{32}$/

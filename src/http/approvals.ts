@@ -4,10 +4,9 @@ import { type ApprovalRow, approvalFacts, ownApproval, stateOf } from '../approv
 import { openOutcome } from '../approvals/sealed.ts'
 import { type Context, perContext } from '../context.ts'
 import { BrokerError } from '../errors.ts'
-import type { Capability } from '../policy/capability.ts'
-import { demand } from '../policy/verdict.ts'
+import { type Capability, carries } from '../policy/capability.ts'
 import { presentedCapability } from '../tokens/presented.ts'
-import { standing } from '../tokens/verify.ts'
+import { demandStandsOnAll } from '../tokens/verify.ts'
 import { presenting } from './raw-headers.ts'
 
 const longestWaitMs = 60_000
@@ -22,12 +21,7 @@ export function approvalRoutes(ctx: Context) {
   return new Hono().get('/v1/approvals/:id', async (c) => {
     const capability = await presentedCapability(ctx, presenting(c))
     const { agent } = capability
-    const stands = () => {
-      const policy = ctx.realm.now()
-      for (const { connection } of capability.details) {
-        demand(standing(policy, capability, connection, ctx.clock.now()))
-      }
-    }
+    const stands = () => demandStandsOnAll(ctx, capability)
     stands()
     const asked = Number(c.req.query('wait') ?? 0)
     const waitMs = Number.isFinite(asked) ? Math.min(Math.max(asked, 0) * 1_000, longestWaitMs) : 0
@@ -36,7 +30,7 @@ export function approvalRoutes(ctx: Context) {
     const row = await decided(ctx, { agent, id, waitMs, gone: c.req.raw.signal })
     stands()
     c.header('Cache-Control', 'no-store')
-    return c.json(await shown(ctx, row))
+    return c.json(await shown(ctx, row, capability))
   })
 }
 
@@ -114,7 +108,7 @@ function news(ctx: Context, id: string, ms: number): Promise<void> {
   })
 }
 
-async function shown(ctx: Context, row: ApprovalRow) {
+async function shown(ctx: Context, row: ApprovalRow, capability: Capability) {
   const now = ctx.clock.now()
   const state = stateOf(row, now)
   return {
@@ -124,12 +118,22 @@ async function shown(ctx: Context, row: ApprovalRow) {
     environment: row.environment,
     operation: row.operation,
     ...(row.because === null ? {} : { because: row.because }),
-    ...(state === 'used' ? { outcome: await outcomeOf(ctx, row, now) } : {}),
+    ...(state === 'used' ? { outcome: await outcomeOf(ctx, row, { now, capability }) } : {}),
     next: next(row, state),
   }
 }
 
-async function outcomeOf(ctx: Context, row: ApprovalRow, now: number) {
+/** An agent may know what became of all that it asked for; what came back is for what could have asked. */
+async function outcomeOf(
+  ctx: Context,
+  row: ApprovalRow,
+  { now, capability }: { now: number; capability: Capability },
+) {
+  // As it was written: the claims of a capability.
+  const asked = row.capability as unknown as Capability
+  if (!carries(capability, asked, row.connection)) {
+    return { known: false, why: 'This capability carries less than the one that asked.' }
+  }
   if (row.outcome === '') return { known: false, why: 'The answer is kept for a day, and was.' }
   if (row.outcome !== null) {
     const { status, content_type, body } = await openOutcome(ctx, row.id, row.outcome)

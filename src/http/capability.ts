@@ -5,21 +5,20 @@ import { standingScopes } from '../exchange/judge.ts'
 import type { Detail } from '../policy/capability.ts'
 import type { Step } from '../policy/operation.ts'
 import { writePattern } from '../policy/pattern.ts'
-import { demand } from '../policy/verdict.ts'
 import { providerOf } from '../providers/registry.ts'
 import type { Snapshot } from '../realm/realm.ts'
 import { budgetOf, leftOf } from '../tokens/budgets.ts'
 import { presentedCapability } from '../tokens/presented.ts'
-import { standing } from '../tokens/verify.ts'
+import { demandStandsOnAll } from '../tokens/verify.ts'
 import { presenting } from './raw-headers.ts'
 
 export function capabilityInfoRoutes(ctx: Context) {
   return new Hono().get('/v1/capability', async (c) => {
     const capability = await presentedCapability(ctx, presenting(c))
+    demandStandsOnAll(ctx, capability)
     const policy = ctx.realm.now()
     const details = await Promise.all(
       capability.details.map(async (detail) => {
-        demand(standing(policy, capability, detail.connection, ctx.clock.now()))
         const counted = budgetOf(capability, detail.connection, false) !== null
         return {
           ...detail,

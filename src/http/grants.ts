@@ -123,7 +123,8 @@ async function byJob(ctx: Context, form: Form, asking: Asking, token: string): P
   const proof = await offeredProof(ctx, asking)
   const { agent, expiresAt, facts } = await provenJob(ctx, token, form.get('client_id'), asking)
   demandLeft(ctx, agent.name, 'tokens', ctx.config.limits.mintsPerMinute)
-  const longest = Math.max(1, expiresAt - Math.ceil(ctx.clock.now() / 1000))
+  const longest = expiresAt - Math.ceil(ctx.clock.now() / 1000)
+  if (longest < 1) throw new OauthError('invalid_grant', 'The token of this job expires now.')
   await proof?.spend()
   const about = { request: asking.request, longest, facts, ...optional('key', proof?.key) }
   return mint(ctx, { agent, ...about, ...wantedIn(form) })

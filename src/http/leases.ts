@@ -1,8 +1,16 @@
 /** An agent's own leases: seen, and given up. What was given is not among what is shown. */
 import { Hono } from 'hono'
 import type { Context } from '../context.ts'
-import { claimDue, endLease, type LeaseRow, listLeases, mark, showLease } from '../leases/leases.ts'
-import type { Capability } from '../policy/capability.ts'
+import {
+  claimDue,
+  endLease,
+  gone,
+  type LeaseRow,
+  listLeases,
+  mark,
+  showLease,
+} from '../leases/leases.ts'
+import { type Capability, isOrBegan } from '../policy/capability.ts'
 import { presentedCapability } from '../tokens/presented.ts'
 import { demandStands } from '../tokens/verify.ts'
 import { presenting } from './raw-headers.ts'
@@ -16,17 +24,27 @@ export function leaseRoutes(ctx: Context) {
   }
   return new Hono()
     .get('/v1/leases', async (c) => {
-      const { agent, environment } = await holder(c)
-      const rows = await listLeases(ctx, { agent })
-      const mine = rows.filter((row) => row.environment === environment)
-      return c.json({ leases: mine.map(leaseShown) })
+      const capability = await holder(c)
+      const rows = await listLeases(ctx, { agent: capability.agent })
+      return c.json({ leases: rows.filter((row) => isOf(capability, row)).map(leaseShown) })
     })
     .delete('/v1/leases/:id', async (c) => {
-      const { agent } = await holder(c)
-      const row = await showLease(ctx.db, c.req.param('id'), agent)
+      const capability = await holder(c)
+      const row = await showLease(ctx.db, c.req.param('id'), capability.agent)
+      if (!isOf(capability, row)) throw gone()
       await endNow(ctx, row.id, 'its holder gave it up')
       return c.json(leaseShown(await showLease(ctx.db, row.id)))
     })
+}
+
+/** A sub-agent has to do with what was given to it, and with what it passed on. */
+function isOf(capability: Capability, row: LeaseRow): boolean {
+  // As it was written: the claims of a capability.
+  const given = row.capability as unknown as Capability
+  return (
+    row.environment === capability.environment &&
+    (capability.parents === undefined || isOrBegan(capability, given))
+  )
 }
 
 /** Tried at once; what fails is tried again by the watch. */

@@ -9,7 +9,7 @@ import type { Capability } from '../policy/capability.ts'
 import { writeDetails, writeLineage } from '../tokens/claims.ts'
 import { proofAlgorithms } from '../tokens/dpop.ts'
 import { OauthError } from '../tokens/oauth-error.ts'
-import { revokeOwn } from '../tokens/revoke.ts'
+import { revocable, revokeOwn } from '../tokens/revoke.ts'
 import { stands, verifyCapability } from '../tokens/verify.ts'
 import { peerAddress } from './address.ts'
 import { type Asking, authenticated, claimed } from './client.ts'
@@ -53,8 +53,8 @@ export function oauthRoutes(ctx: Context) {
     const form = await readForm(c.req.raw, maxBody)
     const agent = await claimed(ctx, form, asking(c))
     const capability = await ownCapability(ctx, agent, tokenIn(form))
-    if (capability !== null) {
-      demandLeft(ctx, capability.agent, 'revocations', ctx.config.limits.revocationsPerMinute)
+    if (capability !== null && revocable(ctx, capability)) {
+      demandLeft(ctx, ...revoking(ctx, capability))
       await revokeOwn(ctx, capability, c.get('requestId'))
     }
     return c.body(null, 200)
@@ -93,6 +93,18 @@ export function oauthRoutes(ctx: Context) {
   })
 
   return app
+}
+
+/**
+ * Each makes every replica read the policy anew, so they are counted: by how far from the client a capability is, since a sub-agent
+ * can only revoke what it was given and what grew from that, and must not use up what whoever began it has.
+ */
+function revoking(
+  ctx: Context,
+  { agent, parents = [] }: Capability,
+): [subject: string, what: string, limit: number] {
+  const where = parents.length === 0 ? agent : `${agent} (${parents.length} below it)`
+  return [where, 'revocations', ctx.config.limits.revocationsPerMinute]
 }
 
 function metadata(publicUrl: string) {

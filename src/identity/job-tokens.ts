@@ -132,15 +132,22 @@ async function verifiedJob(
       `This token is not for this broker alone: its aud has to be ${[...new Set(ours.map((one) => one.audience))].join(' or ')} and nothing else.`,
     )
   }
-  const claims = await verified(ctx, token, first)
-  return { claims, trusts: [first, ...more] }
+  const { claims, alg } = await verified(ctx, token, first)
+  // The others are only taken at their own word: what they would not have verified is not for them.
+  const alike = more.filter(
+    (one) => one.algorithms.includes(alg) && one.allowPrivate === first.allowPrivate,
+  )
+  return { claims, trusts: [first, ...alike] }
 }
 
 function unverified(token: string): JWTPayload {
   if (token.length > longestToken) throw new JobRefused('This is no ID token: it is too long.')
   try {
-    const { alg } = decodeProtectedHeader(token)
+    const { alg, typ = 'JWT' } = decodeProtectedHeader(token)
     if (alg === undefined || alg === 'none') throw new JobRefused('This token is not signed.')
+    // Other tokens of an issuer say so (RFC 8725 section 3.11).
+    if (!/^(?:application\/)?jwt$/i.test(typ))
+      throw new JobRefused(`This is no ID token: it is ${typ.slice(0, 40)}.`)
     return decodeJwt(token)
   } catch (error) {
     if (error instanceof JobRefused) throw error
@@ -153,10 +160,14 @@ function soleAudience({ aud }: JWTPayload): string | undefined {
   return aud
 }
 
-async function verified(ctx: Context, token: string, trust: Trust): Promise<JWTPayload> {
+async function verified(
+  ctx: Context,
+  token: string,
+  trust: Trust,
+): Promise<{ claims: JWTPayload; alg: string }> {
   const keys = keysAt(ctx, await keySource(ctx, trust))
   try {
-    const { payload } = await jwtVerify(token, keys, {
+    const { payload, protectedHeader } = await jwtVerify(token, keys, {
       issuer: trust.issuer,
       audience: trust.audience,
       algorithms: [...trust.algorithms],
@@ -168,7 +179,7 @@ async function verified(ctx: Context, token: string, trust: Trust): Promise<JWTP
     if (iat > ctx.clock.now() / 1000 + tolerance)
       throw new JobRefused('This token was issued in the future.')
     if (exp - iat > longestLife) throw new JobRefused('This token lives longer than any job.')
-    return payload
+    return { claims: payload, alg: protectedHeader.alg }
   } catch (error) {
     if (error instanceof JobRefused || error instanceof BrokerError) throw error
     if (error instanceof errors.JWTExpired)
@@ -202,7 +213,8 @@ async function keySource(
   const held = found.get(issuer)
   const now = ctx.clock.now()
   const waits = now - (failed.get(issuer) ?? Number.NEGATIVE_INFINITY) < cooldownMs
-  if (held !== undefined && (now - held.at < hourMs || waits))
+  const age = held === undefined ? Number.POSITIVE_INFINITY : now - held.at
+  if (held !== undefined && (age < hourMs || (waits && age < 2 * hourMs)))
     return { url: held.url, allowPrivate }
   try {
     if (waits) throw new Error('it did not answer a moment ago')
@@ -212,7 +224,7 @@ async function keySource(
   } catch (error) {
     if (!waits) failed.set(issuer, now)
     ctx.log.warn({ err: error, issuer }, 'an issuer could not be discovered')
-    if (held !== undefined && now - held.at < 2 * hourMs) return { url: held.url, allowPrivate }
+    if (held !== undefined && age < 2 * hourMs) return { url: held.url, allowPrivate }
     throw new BrokerError(
       'upstream-unreachable',
       `The issuer ${issuer} could not be asked where its keys are.`,

@@ -68,6 +68,11 @@ function systemOf(name: string | undefined, issuer: string | undefined): CiSyste
   }
   const known = ciSystemNamed(name)
   if (known === undefined) throw unclear(`There is no CI system ${name} here.`)
+  // What is known of an issuer's traps is not to be left out by calling it something else.
+  const actual = issuer === undefined ? known : ciSystemOf(issuer)
+  if (known.issuer === null && actual !== known && known.name === 'oidc') {
+    throw unclear(`${issuer} is ${actual.title}: name that system.`)
+  }
   return known
 }
 

@@ -137,7 +137,15 @@ async function demandRoom(db: Db, agent: string): Promise<void> {
   })
 }
 
-/** Until later, with a capability of the same agent that may lease the same. */
+/** What a lease was given by, and has been renewed with since: it ends with any of them. */
+export function renewers({ capability }: Pick<LeaseRow, 'capability'>): string[] {
+  const before = capability['renewers']
+  return Array.isArray(before) ? before.map(String) : []
+}
+
+const mostRenewers = 100
+
+/** Until later, with a capability of the same agent and line that may lease the same. */
 export async function extendLease(
   ctx: Context,
   connection: ConnectionPolicy,
@@ -159,7 +167,13 @@ export async function extendLease(
   const [renewed] = await given((tx) =>
     tx
       .update(leases)
-      .set({ capability: { ...capability }, expiresAt: until, tryAt: until })
+      .set({
+        capability: {
+          ...capability,
+          renewers: [String(row.capability['jti']), ...renewers(row)].slice(0, mostRenewers),
+        },
+        ...{ expiresAt: until, tryAt: until },
+      })
       .where(and(eq(leases.id, row.id), eq(leases.state, 'active')))
       .returning(),
   )

@@ -132,3 +132,29 @@ function notWithin({ connection }: Detail, pattern: Pattern | undefined): string
   const what = pattern === undefined ? connection : `${connection}:${writePattern(pattern)}`
   return `${what} is not within what is held`
 }
+
+/** Whether `one` is `other`, or what that grew from. */
+export function isOrBegan(one: Capability, other: Capability): boolean {
+  return one.jti === other.jti || other.parents?.includes(one.jti) === true
+}
+
+/**
+ * Whether whoever holds `one` may have what came back for `other` on a connection: it is that one or what it grew from, or it carries
+ * at least as much, as a fresh capability of the same agent does. What was worth nothing without a key is given to none without one.
+ */
+export function carries(one: Capability, other: Capability, connection: string): boolean {
+  if (isOrBegan(one, other)) return true
+  const [mine, theirs] = [one, other].map(({ details }) => detailFor(details, connection))
+  if (!mine || !theirs) return false
+  const patterns = new Set(mine.operations.map(writePattern))
+  const held = (pattern: Pattern): boolean =>
+    patterns.has(writePattern(pattern)) ||
+    (pattern.form === 'all' && pattern.of.some((part) => held(part)))
+  return (
+    other.scopes.every((name) => one.scopes.includes(name)) &&
+    theirs.operations.every(held) &&
+    (mine.resources === undefined ||
+      JSON.stringify(mine.resources) === JSON.stringify(theirs.resources)) &&
+    (other.key === undefined || one.key !== undefined)
+  )
+}

@@ -197,9 +197,12 @@ export function testsOf(system: CiSystem, conditions: Conditions): Test[] {
   ]
 }
 
+/** Every token of an issuer has these (RFC 7519 section 4.1), and `sub` alone says of whom it is. */
+const registered = new Set(['iss', 'aud', 'exp', 'nbf', 'iat', 'jti'])
+
 /** Why conditions are too few to trust anybody by, or null. */
 export function tooFew(system: CiSystem, conditions: Conditions): string | null {
-  if (Object.keys(conditions).length === 0) {
+  if (Object.keys(conditions).every((claim) => registered.has(claim))) {
     return 'it names no claim, so every token of the issuer would do'
   }
   if (system.ids.length === 0) return null

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { and, isNotNull, isNull } from 'drizzle-orm'
 import { type Authority, allowSpelled, connectionInWords } from '../policy/authority.ts'
-import { ciSystemNamed, testsOf } from '../policy/ci-systems.ts'
+import { ciSystemNamed } from '../policy/ci-systems.ts'
 import type { Description, Overrides } from '../providers/rest/description.ts'
 import type { Tx } from '../store/open.ts'
 import {
@@ -54,7 +54,7 @@ export async function readAuthority(tx: Tx): Promise<Authority> {
     bindings: (await tx.select().from(bindings))
       .map((row) => {
         const place = row.place.map(({ kind, id }) => `${kind}:${id}`).join('/')
-        return `${row.environment} ${row.mode} ${row.kind} ${row.label} (${place}) on ${row.connection}`
+        return `${row.environment} ${row.mode} ${row.kind} ${JSON.stringify(row.label)} (${place}) on ${row.connection}`
       })
       .sort(),
     providers: (await tx.select().from(describedProviders)).flatMap(providerInWords).sort(),
@@ -101,10 +101,17 @@ function keyInWords({ jwk, jwksUrl, allowPrivate }: typeof agentKeys.$inferSelec
 /** With what the CI system makes prudent, since that decides too. */
 function trustInWords(row: typeof trusts.$inferSelect): string {
   const system = ciSystemNamed(row.system)
-  const tests = system === undefined ? [] : testsOf(system, row.conditions)
-  const claims = tests.map(({ claim, wanted }) => `${claim} is ${wanted}`).sort()
+  const prudent = system?.prudent(row.conditions) ?? []
+  // Quoted, since a value may hold any text: it could else read like further conditions.
+  const claims = [
+    ...Object.entries(row.conditions).map(
+      ([claim, values]) => `${claim} is ${values.map((one) => JSON.stringify(one)).join(' or ')}`,
+    ),
+    ...prudent.map(({ claim, wanted }) => `${claim} is ${wanted}`),
+  ].sort()
   const reach = row.allowPrivate ? ', private addresses allowed' : ''
-  return `${row.agent}: jobs of ${row.issuer}${reach}, for ${row.audience}, where ${claims.join(' and ')}, are agent ${row.agent}`
+  const [issuer, audience] = [row.issuer, row.audience].map((one) => JSON.stringify(one))
+  return `${row.agent}: jobs of ${issuer}${reach}, for ${audience}, as ${row.system}, where ${claims.join(' and ')}, are agent ${row.agent}`
 }
 
 function byName(a: { name: string }, b: { name: string }): number {
@@ -126,7 +133,8 @@ function providerInWords(row: typeof describedProviders.$inferSelect): string[] 
       return `${row.name}: ${one.name} (${one.method} ${one.template}) is ${effects}${harmless} [${digest}]`
     }),
     ...Object.entries(resources).map(
-      ([field, parameter]) => `${row.name}: the field ${field} names what ${parameter} does`,
+      ([field, parameter]) =>
+        `${row.name}: the field ${JSON.stringify(field)} names what ${JSON.stringify(parameter)} does`,
     ),
   ]
 }

@@ -7,6 +7,7 @@ import { writeDetails } from './claims.ts'
 import { issue, type Minted } from './issue.ts'
 import {
   demandBound,
+  demandSomething,
   demandUnfrozen,
   detailsWithin,
   grantedScopes,
@@ -38,8 +39,12 @@ export async function attenuate(ctx: Context, wanted: Attenuation): Promise<Mint
   const scopes = scopesWithin(snapshot, parent, wanted.scopes)
   const names = scopes.map(({ name }) => name)
   const details = detailsWithin(parent.environment, parent.details, wanted.details)
+  demandSomething(details)
   const left = parent.expiresAt - Math.ceil(ctx.clock.now() / 1000)
-  const expiresIn = lifetime(scopes, wanted.ttl, Math.max(1, left))
+  // It was verified before this, and time has passed.
+  if (left < 1)
+    throw new OauthError('invalid_grant', 'The capability that this is to be less of expires now.')
+  const expiresIn = lifetime(scopes, wanted.ttl, left)
   const actors =
     wanted.actor === undefined ? parent.actors : [wanted.actor, ...(parent.actors ?? [])]
   const key = wanted.key ?? parent.key

@@ -49,6 +49,7 @@ export async function mint(ctx: Context, request: MintRequest): Promise<Minted> 
   const details = detailsWithin(environment, detailsOf(scopes), request.details, { scopes: true })
   const expiresIn = lifetime(scopes, request.ttl, request.longest)
   const names = scopes.map(({ name }) => name)
+  demandSomething(details)
   const wanted = { agent: agent.name, environment, scopes: names, details }
   await demandUnfrozen(ctx, snapshot, wanted, request.request)
   return issue(ctx, {
@@ -72,6 +73,12 @@ export function demandBound(scopes: readonly Scope[], key: string | undefined): 
     'invalid_dpop_proof',
     `The scope ${demanding.name} is only for capabilities that are bound to a key: send a DPoP proof (RFC 9449) with the request.`,
   )
+}
+
+/** One that allows nothing could still ask what became of others. */
+export function demandSomething(details: readonly Detail[]): void {
+  if (details.length > 0) return
+  throw new OauthError('invalid_scope', 'These scopes allow nothing, so there is nothing to give.')
 }
 
 /** One that some connection would take is minted; one that could be used for nothing is not. */

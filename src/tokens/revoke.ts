@@ -28,7 +28,14 @@ export async function listCapabilities(
     )
     .orderBy(desc(capabilities.issuedAt), desc(capabilities.jti))
     .limit(mostListed)
-  return rows.map(({ capability, revokedJti }) => ({ ...capability, revoked: revokedJti !== null }))
+  const { revoked } = ctx.realm.now()
+  const parents = new Map(rows.map(({ capability: { jti, parent } }) => [jti, parent]))
+  const isFallen = (jti: string | null | undefined): boolean =>
+    jti != null && (revoked.has(jti) || isFallen(parents.get(jti)))
+  return rows.map(({ capability, revokedJti }) => ({
+    ...capability,
+    revoked: revokedJti !== null || isFallen(capability.parent),
+  }))
 }
 
 /** An operator's revocation, by the id that `capability list` shows. */
@@ -63,6 +70,15 @@ export async function revokeOwn(
   await revoke(ctx, { jti, agent, expiresAt: capability.expiresAt * 1000 }, { request })
 }
 
+/** Whether revoking it would do anything. */
+export function revocable(
+  ctx: Context,
+  { jti, expiresAt }: { jti: string; expiresAt: number },
+): boolean {
+  const over = expiresAt * 1000 + ctx.config.approvalMs <= ctx.clock.now()
+  return !over && !ctx.realm.now().revoked.has(jti)
+}
+
 /**
  * What it asked for may wait for an approval after it has expired, so a revocation is kept for as long as one can live. Nothing to do
  * for what is older or was revoked before: each edit makes every replica read the policy anew.
@@ -74,7 +90,7 @@ async function revoke(
 ): Promise<void> {
   const now = ctx.clock.now()
   const matters = what.expiresAt + ctx.config.approvalMs
-  if (matters <= now || ctx.realm.now().revoked.has(what.jti)) return
+  if (!revocable(ctx, { jti: what.jti, expiresAt: what.expiresAt / 1000 })) return
   await edit(
     ctx,
     { kind: 'revoke', ...by, agent: what.agent, outcome: 'ok', facts: { jti: what.jti } },

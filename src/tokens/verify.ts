@@ -93,12 +93,24 @@ export function demandStands(ctx: Context, capability: Capability): void {
   if (refused !== null) throw refusalOf(refused)
 }
 
-function firstRefusal(ctx: Context, capability: Capability): Denial | null {
+/** Throws what refuses it where any of its connections would not take it any more. */
+export function demandStandsOnAll(ctx: Context, capability: Capability): void {
+  const refused = verdictsOn(ctx, capability).find((one) => one.verdict === 'deny')
+  if (refused?.verdict === 'deny') throw refusalOf(refused)
+}
+
+/** One for each connection; one of no connection is judged all the same. */
+function verdictsOn(ctx: Context, capability: Capability): Verdict[] {
   const snapshot = ctx.realm.now()
   const now = ctx.clock.now()
-  const verdicts = capability.details.map(({ connection }) =>
+  const connections = capability.details.map(({ connection }) => connection)
+  return (connections.length === 0 ? [''] : connections).map((connection) =>
     standing(snapshot, capability, connection, now),
   )
+}
+
+function firstRefusal(ctx: Context, capability: Capability): Denial | null {
+  const verdicts = verdictsOn(ctx, capability)
   const [first] = verdicts
   return verdicts.every((one) => one.verdict === 'deny') && first?.verdict === 'deny' ? first : null
 }

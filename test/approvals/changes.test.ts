@@ -95,7 +95,7 @@ test('a step of laundering that was confirmed for itself does not carry the next
   const into = (connection: string) =>
     ask('POST', '/admin/environments/staging/bindings', { connection, own: [production] })
   expect((await diffOf(await into('railway'))).added).toEqual([
-    expect.stringMatching(/^Environment staging owns environment acme-rentals\/production /),
+    expect.stringMatching(/^Environment staging owns environment "acme-rentals\/production" /),
   ])
   await done(
     await ask('POST', '/admin/connections', {

@@ -83,6 +83,17 @@ function expectations(ids: Record<'binding' | 'freeze' | 'change', string>, at: 
       path: '/admin/agents/cursor/credentials',
       body: {},
     },
+    'PUT /admin/providers/{name}': {
+      what: 'waits',
+      path: '/admin/providers/notes',
+      body: { operations: [{ route: 'GET /a/{a_id}', effects: ['read'] }] },
+    },
+    'PUT /admin/providers/{name}/overrides': {
+      what: 'refused',
+      path: '/admin/providers/nobody/overrides',
+      body: {},
+    },
+    'DELETE /admin/providers/{name}': { what: 'refused', path: '/admin/providers/nobody' },
     'POST /admin/trusts': {
       what: 'waits',
       body: { name: 'jobs', system: 'github', claims: ['repository_id=1'], scopes: [] },

@@ -119,10 +119,10 @@ test('production laundered into another environment in one change stands in its 
   const shown = expectOk(await at.admin('GET', `/admin/changes/${id}`))
   expect(shown.json['diff']).toEqual({
     added: [
-      expect.stringContaining('Environment staging owns environment acme-rentals/production'),
+      expect.stringContaining('Environment staging owns environment "acme-rentals/production"'),
     ],
     removed: [
-      expect.stringContaining('Environment production owns environment acme-rentals/production'),
+      expect.stringContaining('Environment production owns environment "acme-rentals/production"'),
     ],
   })
 })
