@@ -25,7 +25,10 @@ export type Capability = {
   expiresAt: number
   /** Of those it grew from, the nearest first. With any of them it falls. */
   parents?: readonly string[]
-  /** When the first of those was issued: what voids that one voids all that grew from it. */
+  /**
+   * When the first of those was issued: a watermark that voids that one voids all that grew from it, save one of a scope that was
+   * left behind on the way.
+   */
   rootedAt?: number
   /** The sub-agents it was made for, by the names that their makers gave them, the latest first. */
   actors?: readonly string[]

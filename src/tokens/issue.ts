@@ -9,6 +9,7 @@ import { budgets, capabilities } from '../store/schema.ts'
 import {
   algorithm,
   type Claims,
+  Claims as ClaimsForm,
   tokenType,
   type WireDetail,
   writeDetails,
@@ -52,6 +53,13 @@ export async function issue(ctx: Context, issuing: Issuing): Promise<Minted> {
     scope: scopes.join(' '),
     authorization_details: writeDetails(environment, issuing.details),
     ...writeLineage(issuing),
+  }
+  // What was narrowed many times may have become longer than any broker reads.
+  if (issuing.parents !== undefined && !ClaimsForm.safeParse(claims).success) {
+    throw new OauthError(
+      'invalid_request',
+      'This is narrower than can be written down: name the operations themselves.',
+    )
   }
   const token = await sign(ctx, claims)
   await record(ctx, claims, issuing)

@@ -18,7 +18,7 @@ export type Issuer = {
   /** What its discovery document says, over what it usually does. */
   says(over: Record<string, unknown>): void
   /** Signs whatever it is given; times in seconds from now. */
-  sign(claims: JWTPayload, options?: { alg?: string; kid?: string }): Promise<string>
+  sign(claims: JWTPayload, options?: { alg?: string; kid?: string; typ?: string }): Promise<string>
 }
 
 /** `path` is where it says that it is: `/_services/token`, `/org/ID`. */
@@ -60,11 +60,11 @@ export async function startIssuer(path = ''): Promise<Issuer> {
     says: (more) => {
       over = more
     },
-    sign: async (claims, { alg = 'RS256', kid } = {}) => {
+    sign: async (claims, { alg = 'RS256', kid, typ = 'JWT' } = {}) => {
       const [key] = keys
       if (key === undefined) throw new Error('no key')
       return new SignJWT({ iss: url, ...claims })
-        .setProtectedHeader({ alg, typ: 'JWT', kid: kid ?? key.kid })
+        .setProtectedHeader({ alg, typ, kid: kid ?? key.kid })
         .sign(key.privateKey)
     },
   }
