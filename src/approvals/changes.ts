@@ -21,9 +21,10 @@ import { invite, type Operator, type Role, removeOperator } from '../identity/op
 import { type Assertion, assertedBy, assertionOptions } from '../identity/passkeys.ts'
 import { addTrust, removeTrust, type TrustSetting } from '../identity/trusts.ts'
 import { newId } from '../ids.ts'
-import { connectionInWords, type Diff } from '../policy/authority.ts'
+import { connectionInWords, type Diff, differences } from '../policy/authority.ts'
 import type { Environment } from '../policy/environment.ts'
 import type { Provider } from '../providers/provider.ts'
+import { readAuthority } from '../realm/authority.ts'
 import { bind, unbind, type Wanted } from '../realm/bindings.ts'
 import { changeBy, DifferenceMoved, type Editor, editTogether } from '../realm/edit.ts'
 import { addEnvironment, removeEnvironment, setProtected } from '../realm/environments.ts'
@@ -135,6 +136,24 @@ const recipes = {
     known: Known,
   ) => refreshSchema(ctx, by, known(p.provider), p.name),
   together: (ctx: Context, by: Editor, { edits }: { edits: Edits }) => together(ctx, by, edits),
+}
+
+/** What edits would change together, found out by making them and taking them back. */
+export async function previewed(ctx: Context, by: Editor, edits: Edits): Promise<Diff> {
+  const found = new Map<'diff', Diff>()
+  const rollBack = new Error('only to see what it does')
+  await ctx.db
+    .transaction(async (tx) => {
+      const before = await readAuthority(tx)
+      const within = { ...by, within: { tx, entries: [] } }
+      for (const { action, params } of edits) await run(action, ctx, within, params, none)
+      found.set('diff', differences(before, await readAuthority(tx)))
+      throw rollBack
+    })
+    .catch((error: unknown) => {
+      if (error !== rollBack) throw error
+    })
+  return found.get('diff') ?? { added: [], removed: [] }
 }
 
 /** All or nothing, in this order. What reaches out is none of them: nothing waits for the network in a transaction. */

@@ -8,6 +8,7 @@ import { auditCommands } from './commands/audit.ts'
 import { capabilityCommands } from './commands/capability.ts'
 import { changeCommands } from './commands/change.ts'
 import { completionCommand } from './commands/completion.ts'
+import { configurationCommands } from './commands/configuration.ts'
 import { connectionCommands } from './commands/connection.ts'
 import { environmentCommands } from './commands/environment.ts'
 import { explainCommand } from './commands/explain.ts'
@@ -56,6 +57,7 @@ export function program(cli: Cli): Command {
     runCommand,
     capabilityCommands,
     leaseCommands,
+    configurationCommands,
     approvalCommands,
     changeCommands,
     freezeCommands,

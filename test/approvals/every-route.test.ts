@@ -83,6 +83,10 @@ function expectations(ids: Record<'binding' | 'freeze' | 'change', string>, at: 
       path: '/admin/agents/cursor/credentials',
       body: {},
     },
+    'PUT /admin/configuration': {
+      what: 'waits',
+      body: { version: 1, agents: { cursor: { scopes: [] }, mole: { scopes: ['work'] } } },
+    },
     'PUT /admin/providers/{name}': {
       what: 'waits',
       path: '/admin/providers/notes',

@@ -38,6 +38,8 @@ test('every command has help that ends with an example of itself', async () => {
         'completion',
         'token',
         'explain',
+        'export',
+        'apply',
         'run',
       ],
       ...verbs('provider', 'list', 'show', 'operations', 'coverage', 'refresh'),

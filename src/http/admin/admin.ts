@@ -10,6 +10,7 @@ import { approvalRoutes } from './approvals.ts'
 import { auditRoutes } from './audit.ts'
 import { capabilityRoutes } from './capabilities.ts'
 import { changeRoutes } from './changes.ts'
+import { configurationRoutes } from './configuration.ts'
 import { connectionRoutes } from './connections.ts'
 import { describedRoutes } from './described.ts'
 import { environmentRoutes } from './environments.ts'
@@ -51,6 +52,7 @@ export function adminRoutes(ctx: Context) {
     .route('/', statusRoutes(ctx))
     .route('/', providerRoutes(ctx))
     .route('/', describedRoutes(ctx))
+    .route('/', configurationRoutes(ctx))
     .route('/', connectionRoutes(ctx))
     .route('/', environmentRoutes(ctx))
     .route('/', scopeRoutes(ctx))

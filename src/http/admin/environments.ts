@@ -146,7 +146,7 @@ export function environmentRoutes(ctx: Context) {
       const environment = c.req.valid('param').name
       const by = editor(c)
       await showEnvironment(ctx.db, environment)
-      const wanted = await resolve(ctx, connection, { own, see })
+      const wanted = await resolveNamed(ctx, connection, { own, see })
       const rows = await make(ctx, by, 'environment.bind', { environment, connection, wanted })
       return c.json({ bindings: rows.map(shownBinding) }, 201)
     })
@@ -183,7 +183,7 @@ function shownBinding(row: BindingRow): z.infer<typeof BindingShown> {
 }
 
 /** Only what the connection really sees can be bound, so a mistyped id binds nothing. */
-async function resolve(
+export async function resolveNamed(
   ctx: Context,
   connectionName: string,
   named: { own: readonly Named[]; see: readonly Named[] },

@@ -109,7 +109,8 @@ export function bounded(ctx: Pick<Context, 'config'>): MiddlewareHandler<Operato
       c.req.raw = new Request(url, { method, headers, body, signal, duplex: 'half' })
     }
     // One that does not say how long it is would be held before anybody knows whose it is.
-    const describes = c.req.path.startsWith('/admin/providers/') && headers.has('content-length')
+    const whole = /^\/admin\/(?:providers\/|configuration$)/.test(c.req.path)
+    const describes = whole && headers.has('content-length')
     return (describes ? large : usual)(c, next)
   }
 }

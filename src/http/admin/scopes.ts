@@ -30,7 +30,7 @@ const ScopeShown = z
   })
   .openapi('Scope')
 
-const ScopeGiven = z
+export const ScopeGiven = z
   .strictObject({
     environment: Name,
     allow: z.array(z.string().max(264)).max(500),
@@ -112,7 +112,7 @@ export function scopeRoutes(ctx: Context) {
 }
 
 /** Each as its provider reads it, with what goes without saying: the stored template is the one that is shown and judged. */
-function readLeases(
+export function readLeases(
   ctx: Context,
   given: Readonly<Record<string, Record<string, unknown>>>,
 ): Record<string, Record<string, unknown>> {
