@@ -8,13 +8,13 @@ import { closeLater } from '../support/closing.ts'
 import {
   ask,
   client,
-  cluster,
   code,
   type Lease,
   leased,
   ready,
   roles,
   root,
+  serverUrl,
   set,
   until,
 } from '../support/leased.ts'
@@ -114,7 +114,7 @@ describe('a holder that may create', async () => {
   const own = (database = made.staging) =>
     postgres({
       host: '127.0.0.1',
-      port: Number(new URL(cluster.url).port),
+      port: Number(new URL(serverUrl()).port),
       ...{ user: made.vendor, password: made.password, database, max: 1, onnotice: () => {} },
     })
 
@@ -257,6 +257,70 @@ describe('a holder that may create', async () => {
       { name: keeperOf(later.credential.user), login: false },
     ])
     await admin.end()
+  })
+
+  it('is cleared up whatever it made, whatever that is called', async () => {
+    const { answer, user } = await lived(
+      `create table "we""ird
+; drop table bookings; --" ("a%s ""b" int default 1 + 1, "c.d" text);
+       create table "public" (id int generated always as identity, v int generated always as (id * 2) virtual, s int generated always as (id * 2) stored);
+       create unlogged table fast (id int unique, r int4range, exclude using gist (r with &&));
+       create table parent (id int check (id > 0), note text default upper('x'));
+       create table child (extra int) inherits (parent);
+       create table split (id int, at date, check (id > 1)) partition by range (at);
+       create table split_one partition of split for values from ('2026-01-01') to ('2027-01-01');
+       create table split_rest partition of split default;
+       create index on split ((id + 1));
+       create table "Ref" (id int primary key, parent_id int references "Ref");
+       create type pair as (a int, b text);
+       create type colour as enum ('red');
+       create function subtype_diff(a float8, b float8) returns float8 immutable language sql as 'select a - b';
+       create type span as range (subtype = float8, subtype_diff = subtype_diff);
+       create domain small as int check (value < 10);
+       create domain smaller as small check (value < 5) default 1;
+       create table typed (p pair, c colour, s span, d smaller, many small[]);
+       create sequence "my seq" as int;
+       create view "a view" as select * from typed;
+       create materialized view kept as select 1 as one;
+       create view recursive_one as select * from "a view";
+       create aggregate total (int) (sfunc = int4pl, stype = int, initcond = '0');
+       create function ordered(int, int) returns int immutable language sql as 'select $1 - $2';
+       create operator <~ (leftarg = int, rightarg = int, function = int4lt);
+       create function "odd ""name" ("an arg" int, variadic text[]) returns table (x int, "y z" text) language sql as 'select 1, $2[1]';
+       create procedure p(out a int) language plpgsql as $$ begin a := 1; end $$;
+       create text search dictionary dict (template = simple);
+       create text search configuration conf (parser = default);
+       alter text search configuration conf add mapping for asciiword with dict;
+       create statistics st on p, c from typed;
+       alter default privileges grant all on tables to public;
+       comment on table typed is 'mine';
+       alter role current_user set search_path = public;
+       create rule silent as on insert to parent do also nothing;
+       select lo_create(0)`,
+    )
+    expect(answer.json).toMatchObject({ state: 'ended' })
+    expect(await roles(user)).toBe(0)
+    const sql = root(made.staging)
+    const left = await sql`
+      select relname as name from pg_class where pg_get_userbyid(relowner) = ${keeperOf(user)} and relkind in ('r', 'p') order by 1`
+    expect(left.map(({ name }) => name)).toEqual(
+      [
+        'Ref',
+        'child',
+        'fast',
+        'parent',
+        'public',
+        'split',
+        'split_one',
+        'split_rest',
+        'typed',
+        'we"ird\n; drop table bookings; --',
+      ].toSorted(),
+    )
+    expect(await sql`select count(*)::int as many from bookings`).toEqual([
+      { many: expect.any(Number) },
+    ])
+    await sql.end()
   })
 
   it('cannot make so much, or such things, that its lease never ends', async () => {

@@ -8,7 +8,6 @@ import { folder } from '../support/folder.ts'
 import {
   ask,
   client,
-  cluster,
   code,
   type Lease,
   leased,
@@ -16,6 +15,7 @@ import {
   ready,
   roles,
   root,
+  serverUrl,
   set,
   until,
 } from '../support/leased.ts'
@@ -264,7 +264,7 @@ describe('what a lease leaves behind', async () => {
       create table moods (mood mood)`)
     const vendor = postgres({
       host: '127.0.0.1',
-      port: Number(new URL(cluster.url).port),
+      port: Number(new URL(serverUrl()).port),
       user: made.vendor,
       password: made.password,
       database: made.staging,
@@ -391,7 +391,7 @@ describe('what a lease leaves behind', async () => {
   })
 
   it('is never made by a superuser', async () => {
-    const { port, password } = new URL(cluster.url)
+    const { port, password } = new URL(serverUrl())
     const secret = password
     const answer = await at.admin('POST', '/admin/connections', {
       ...{ name: 'too-strong', provider: 'postgres', allow_private: true, secret },

@@ -6,15 +6,35 @@ import postgres from 'postgres'
 import { inject } from 'vitest'
 import { type Answer, expectOk, type Front, front, send } from './broker.ts'
 import { closeLater } from './closing.ts'
-import { startCluster } from './cluster.ts'
+import { type Cluster, startCluster } from './cluster.ts'
 import { folder } from './folder.ts'
 import { type Key, passkey } from './passkey.ts'
 import type { stores } from './stores.ts'
 
-export const cluster = await startCluster(join(await folder(), 'leased'))
-closeLater(() => cluster.stop())
+let running: Promise<Cluster> | null = null
+let started: Cluster | null = null
+
+/** One for each test file, and gone with it: files share what this module remembers. */
+async function start(): Promise<void> {
+  running ??= folder().then((where) => startCluster(join(where, 'leased')))
+  const fresh = await running
+  if (started === fresh) return
+  started = fresh
+  closeLater(async () => {
+    running = null
+    started = null
+    await fresh.stop()
+  })
+}
+
+/** `postgres://…` of the server that is leased from, once somebody is `ready`. */
+export function serverUrl(): string {
+  if (started === null) throw new Error('nobody is ready yet')
+  return started.url
+}
+
 export const root = (database: string) =>
-  postgres(`${cluster.url}/${database}`, { max: 1, onnotice: () => {} })
+  postgres(`${serverUrl()}/${database}`, { max: 1, onnotice: () => {} })
 
 export type Credential = {
   host: string
@@ -27,6 +47,7 @@ export type Lease = { id: string; expires_at: string; credential: Credential }
 
 /** Databases of a test's own, and the role that a broker leases from. */
 async function prepared() {
+  await start()
   const tail = randomBytes(4).toString('hex')
   const [staging, production] = [`staging_${tail}`, `production_${tail}`]
   const vendor = `vendor_${tail}`
@@ -65,7 +86,7 @@ export const readOnly = [
 export async function ready(kind: (typeof stores)[number], there?: Front): Promise<Ready> {
   const at = there ?? (await front(kind))
   const made = await prepared()
-  const { port } = new URL(cluster.url)
+  const { port } = new URL(serverUrl())
   expectOk(
     await at.admin('POST', '/admin/connections', {
       ...{ name: 'pg', provider: 'postgres', allow_private: true, secret: made.password },
