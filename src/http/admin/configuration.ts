@@ -12,6 +12,7 @@ import { listEnvironments } from '../../realm/environments.ts'
 import { listDescribed } from '../../realm/providers.ts'
 import { listScopes } from '../../realm/scopes.ts'
 import { listConnections } from '../../vault/vault.ts'
+import { demandDescribed } from './described.ts'
 import { resolveNamed } from './environments.ts'
 import { editor, gives, operatorApp, requireRole, takes } from './operator.ts'
 import { readLeases, ScopeGiven } from './scopes.ts'
@@ -271,10 +272,13 @@ function demandConnections(is: Configuration, { connections }: Configuration): v
 function providerSteps(is: Configuration, wanted: Configuration): Steps {
   const { gone, moved } = compared(is.providers, wanted.providers)
   return {
-    set: moved.map(([name, { source, overrides, ...description }, from]) => ({
-      words: `${from === undefined ? 'describe' : 'describe anew'} provider ${name}`,
-      edit: { action: 'provider.set', params: { name, source, description, overrides } },
-    })),
+    set: moved.map(([name, { source, overrides, ...description }, from]) => {
+      demandDescribed(name, description, overrides)
+      return {
+        words: `${from === undefined ? 'describe' : 'describe anew'} provider ${name}`,
+        edit: { action: 'provider.set', params: { name, source, description, overrides } },
+      }
+    }),
     remove: gone.map((name) => ({
       words: `remove provider ${name}`,
       edit: { action: 'provider.remove', params: { name } },

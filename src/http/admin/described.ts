@@ -87,7 +87,6 @@ export function describedRoutes(ctx: Context) {
     .openapi(put, async (c) => {
       requireRole(c, 'admin')
       const { name } = c.req.valid('param')
-      demandOwnName(name)
       const before = await showDescribed(ctx.db, name)
       const given = c.req.valid('json')
       const { description, left } = read(given)
@@ -97,6 +96,7 @@ export function describedRoutes(ctx: Context) {
         description,
         overrides: given.overrides ?? before?.overrides ?? {},
       }
+      demandDescribed(name, description, after.overrides)
       const difference = compared(before, after, left)
       if (c.req.valid('query').check !== 'true') {
         await make(ctx, editor(c), 'provider.set', after)
@@ -148,12 +148,18 @@ function read(given: z.infer<typeof Given>): Imported {
     base_url: given.base_url ?? description.base_url,
     placement: given.placement ?? description.placement,
   }
-  if (restPlacement(whole.placement) === undefined) {
-    throw new BrokerError('malformed-request', `${whole.placement} is no placement.`, {
+  return { description: whole, left }
+}
+
+/** Throws what is wrong with a description, so that none is kept that offers nothing. */
+export function demandDescribed(name: string, description: Description, decided: Overrides): void {
+  demandOwnName(name)
+  if (restPlacement(description.placement) === undefined) {
+    throw new BrokerError('malformed-request', `${description.placement} is no placement.`, {
       hint: 'There are bearer, token, authorization, and header:NAME in small letters.',
     })
   }
-  return { description: whole, left }
+  restProvider(name, description, decided)
 }
 
 /** Reads both whole, so that what cannot be taken changes nothing. */

@@ -2,7 +2,7 @@
 import { BrokerError } from '../../errors.ts'
 import type { Effect } from '../../policy/operation.ts'
 import type { Described, Description, Overrides } from './description.ts'
-import { type Kinds, kindsOf } from './kinds.ts'
+import { type Kinds, kindsOf, nameWords } from './kinds.ts'
 import {
   type Match,
   readTemplate,
@@ -47,6 +47,10 @@ export function compileRest(description: Description, overrides: Overrides): Res
   )
   demandDistinct(operations)
   const aliases = new Map(Object.entries(overrides.resources ?? {}))
+  // `branchId` in a body is what `branch_id` is in a path.
+  const spelled = new Map(
+    [...kinds.byParameter.keys()].map((one) => [nameWords(one).join('_'), one]),
+  )
   return {
     operations,
     kinds,
@@ -54,7 +58,7 @@ export function compileRest(description: Description, overrides: Overrides): Res
       operations.map((one) => ({ method: one.method, template: one.template, of: one })),
     ),
     ...lookupsOf(operations, kinds),
-    alias: (field) => aliases.get(field) ?? field,
+    alias: (field) => aliases.get(field) ?? spelled.get(nameWords(field).join('_')) ?? field,
   }
 }
 

@@ -8,6 +8,19 @@ export type Kinds = {
   /** By the parameter that names one. */
   byParameter: ReadonlyMap<string, RestKind>
   all: readonly RestKind[]
+  /** Those that the kinds are called by, in the singular and the plural. */
+  words: ReadonlySet<string>
+}
+
+/** `parentBranchId`, `parent-branch_id`: their words, small. */
+export function nameWords(name: string): string[] {
+  return name
+    .trim()
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll(/([A-Z])([A-Z][a-z])/g, '$1_$2')
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .filter((word) => word !== '')
 }
 
 /**
@@ -36,7 +49,13 @@ export function kindsOf(templates: readonly Template[]): Kinds {
       { kind: named(parameter), parameters, path: parameters.map(named) },
     ]),
   )
-  return { byParameter, all: [...byParameter.values()] }
+  const words = new Set(
+    [...names.values()].flatMap((name) => {
+      const last = nameWords(name).at(-1) ?? name
+      return [last, `${last}s`, `${last}es`, last.replace(/y$/, 'ies')]
+    }),
+  )
+  return { byParameter, all: [...byParameter.values()], words }
 }
 
 /** Two parameters with names of their own never become one kind: their ids may mean different things. */

@@ -26,6 +26,8 @@ type Document = z.infer<typeof Document>
 
 const maxDepth = 200
 const maxNames = 5_000
+/** Of all schemas that are looked through for names; the largest APIs take a tenth. */
+const maxSteps = 5_000_000
 
 /** `given` is the text of a document, or the document as it was parsed. Throws `malformed-request`, and then nothing of it is taken. */
 export function importOpenApi(given: string | object): Imported {
@@ -193,11 +195,17 @@ function schemasOf(document: Document, { content }: Node): unknown[] {
   return Object.values(resolved(document, content)).map((one) => resolved(document, one)['schema'])
 }
 
+const walked = new WeakMap<Document, number>()
+
 /** The names of all properties at any depth, and whether there is a place where any may stand. */
 function gather(document: Document, schema: unknown, found: Names, seen: Set<unknown>): void {
   const node = resolved(document, schema)
   if (seen.has(node) || found.names.size >= maxNames) return
   seen.add(node)
+  const steps = (walked.get(document) ?? 0) + 1
+  if (steps > maxSteps)
+    throw malformed('Its schemas refer to each other more than can be followed.')
+  walked.set(document, steps)
   const { properties, additionalProperties, items, type } = node
   if (isObject(properties)) {
     for (const [name, inner] of Object.entries(properties)) {

@@ -4,7 +4,7 @@ import type { Effect, Operation, Resource } from '../../policy/operation.ts'
 import { type Json, readJson } from '../json.ts'
 import type { Call, CanonicalRequest, Reading } from '../provider.ts'
 import type { RestCatalogue, RestOperation } from './catalogue.ts'
-import type { RestKind } from './kinds.ts'
+import { nameWords, type RestKind } from './kinds.ts'
 
 const jsonType = /^application\/(?:json|[a-z0-9.-]+\+json)(?:\s*;\s*charset="?utf-8"?)?$/i
 const formType = /^application\/x-www-form-urlencoded(?:\s*;\s*charset="?utf-8"?)?$/i
@@ -14,9 +14,14 @@ const methodNames = /^(?:_method|x-http-method(?:-override)?|x-method-override)$
 const credentialNames =
   /^(?:access_?token|api_?key|auth_?token|private_token|bearer_token|oauth_token)$/i
 
-/** What may point at another thing of the API, or at a foreign place: known as a parameter of it, or named by the scope. */
-const pointing =
-  /(?:^|[_.-])(?:ids?|uuids?|slugs?|refs?|arns?|urls?|uris?|hosts?)$|[a-z0-9](?:Ids?|IDs?|Uuids?|Slugs?|Refs?|Arns?|Urls?|URLs?|Uris?|Hosts?)$/i
+/** Last words of a name that points at another thing of the API, or at a foreign place. */
+const pointers = new Set([
+  ...['id', 'uuid', 'guid', 'slug', 'ref', 'arn', 'url', 'uri', 'host', 'hostname', 'domain'],
+])
+/** Words of a name whose text may be another thing's. */
+const ends = new Set([
+  ...['parent', 'source', 'target', 'from', 'to', 'destination', 'origin', 'template', 'clone'],
+])
 
 export function readRest(catalogue: RestCatalogue, call: Call): Reading {
   const { method, segments } = call
@@ -190,17 +195,25 @@ function unknownFields(
   operation: RestOperation,
   given: readonly Field[],
 ): Operation['mustName'] {
-  const names = given.flatMap(({ where, name }) => {
+  const names = given.flatMap(({ where, name, value }) => {
     if (kinds.byParameter.has(alias(name))) return []
     const declared = where === 'query' ? operation.query : operation.fields
     // A list without a name may be of anything.
     if (name === '') return ['body']
-    return pointing.test(name) || declared?.has(name) === false ? [name] : []
+    return declared?.has(name) === false || points(kinds, name, value) ? [name] : []
   })
   return [...new Set(names)].map((name) => ({
     field: `${operation.name}.${name.replaceAll(/[^A-Za-z0-9_.-]/g, '_').slice(0, 100)}`,
     effect: 'unknown' as const,
   }))
+}
+
+/** Whether what a name holds may be another thing than those that were judged. */
+function points({ words }: RestCatalogue['kinds'], name: string, value: string | null): boolean {
+  const all = nameWords(name)
+  const last = all.at(-1) ?? ''
+  if (pointers.has(last) || pointers.has(last.replace(/s$/, ''))) return true
+  return value !== null && all.some((word) => ends.has(word) || words.has(word))
 }
 
 function resourcesOf(

@@ -65,6 +65,9 @@ describe('a call', () => {
       'part one/p and more',
       'thing one and more',
     ])
+    expect(named(read('POST', '/move', { body: '{"thingId":"two"}' }))).toEqual([
+      'thing two and more',
+    ])
     expect(named(read('POST', '/move', { body: '{"target":"two"}' }))).toEqual([
       'thing two and more',
     ])
@@ -93,6 +96,12 @@ describe('a call', () => {
     expect(
       fields(read('POST', '/move', { body: '{"owner_id":"x","callbackUrl":"y","a$b":1}' })),
     ).toEqual(['POST /move.owner_id', 'POST /move.callbackUrl'])
+    expect(
+      fields(read('POST', '/move', { body: '{"paid":true,"valid":1,"thing":{"name":"x"}}' })),
+    ).toEqual([])
+    expect(
+      fields(read('POST', '/move', { body: '{"source":"x","newThing":"y","things":["z"]}' })),
+    ).toEqual(['POST /move.source', 'POST /move.newThing', 'POST /move.things'])
     expect(fields(read('POST', '/move', { body: '["one"]' }))).toEqual(['POST /move.body'])
     expect(fields(read('GET', '/things/one', { query: [['force', '1']] }))).toEqual([
       'GET /things/{thing_id}.force',
