@@ -87,9 +87,15 @@ function isIt(data: unknown, { kind, parameters }: RestKind, ids: readonly strin
     const called = [own, ...ownNames, kind].some((name) => text(one[name]) === id)
     const inside = parameters
       .slice(0, -1)
-      .every((parameter, i) => one[parameter] === undefined || text(one[parameter]) === ids[i])
+      .every((parameter, i) => one[parameter] === undefined || isCalled(one[parameter], ids[i]))
     return called && inside
   })
+}
+
+/** A container is shown by its id, or as a thing of its own. */
+function isCalled(value: unknown, id: string | undefined): boolean {
+  if (!isObject(value)) return text(value) === id
+  return [...ownNames, 'login'].some((name) => text(value[name]) === id)
 }
 
 type Shown = Readonly<Record<string, unknown>>

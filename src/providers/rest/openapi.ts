@@ -144,6 +144,8 @@ function described(
     words: wordsOf(typeof id === 'string' ? id : '', path),
     parameters: template.filter((part) => 'parameter' in part).length,
     free: body?.free === true,
+    fields: body?.names ?? new Set(),
+    choices: body?.choices ?? new Set(),
     answers: answersOf(document, operation),
   })
   return {
@@ -163,8 +165,8 @@ function queryOf(document: Document, lists: readonly unknown[]): string[] {
   return [...new Set(names)]
 }
 
-/** `texts` are those that may hold a text. */
-type Names = { names: Set<string>; texts: Set<string>; free: boolean }
+/** `texts` are those that may hold a text, `choices` all values that are listed anywhere. */
+type Names = { names: Set<string>; texts: Set<string>; choices: Set<string>; free: boolean }
 
 function bodyOf(document: Document, operation: Node): Names | null {
   if (operation['requestBody'] === undefined) return null
@@ -188,7 +190,7 @@ function answersOf(document: Document, operation: Node): Set<string> {
 }
 
 function noNames(): Names {
-  return { names: new Set(), texts: new Set(), free: false }
+  return { names: new Set(), texts: new Set(), choices: new Set(), free: false }
 }
 
 function schemasOf(document: Document, { content }: Node): unknown[] {
@@ -206,7 +208,8 @@ function gather(document: Document, schema: unknown, found: Names, seen: Set<unk
   if (steps > maxSteps)
     throw malformed('Its schemas refer to each other more than can be followed.')
   walked.set(document, steps)
-  const { properties, additionalProperties, items, type } = node
+  const { properties, additionalProperties, items, type, enum: listed } = node
+  for (const value of Array.isArray(listed) ? listed : []) found.choices.add(String(value))
   if (isObject(properties)) {
     for (const [name, inner] of Object.entries(properties)) {
       found.names.add(name)

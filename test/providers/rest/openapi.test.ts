@@ -97,6 +97,18 @@ describe('a description', () => {
           },
           delete: { operationId: 'dropThing' },
         },
+        '/things/{thing_id}/flags': {
+          patch: {
+            operationId: 'flag',
+            ...body({ type: 'object', properties: { protected: { type: 'boolean' } } }),
+          },
+        },
+        '/things/{thing_id}/phase': {
+          post: {
+            operationId: 'phase',
+            ...body({ properties: { to: { type: 'string', enum: ['live', 'deleted'] } } }),
+          },
+        },
         '/things/{thing_id}/restore': { post: { operationId: 'restoreThing' } },
         '/things/{thing_id}/query': { post: { operationId: 'ask' } },
         '/things/{thing_id}/labels': {
@@ -117,6 +129,8 @@ describe('a description', () => {
       putThing: 'write destructive',
       patchThing: 'write',
       dropThing: 'write destructive',
+      flag: 'write destructive',
+      phase: 'write destructive',
       restoreThing: 'write destructive',
       ask: 'write execute',
       label: 'write destructive',
