@@ -226,8 +226,14 @@ function refuse(response: ServerResponse, error: unknown): void {
       : new Failure('broker-unreachable', 'The broker did not answer.', { hint: 'Try again.' })
   const { code, message: detail, hint } = known
   const message = hint === undefined ? detail : `${detail} ${hint}`
-  const body = { code, detail, ...(hint === undefined ? {} : { hint }), errors: [{ message }] }
-  response.writeHead(502, { 'content-type': 'application/problem+json' })
+  const body = {
+    code,
+    detail,
+    ...(hint === undefined ? {} : { hint }),
+    message,
+    errors: [{ message }],
+  }
+  response.writeHead(502, { 'content-type': 'application/json' })
   response.end(JSON.stringify(body))
 }
 

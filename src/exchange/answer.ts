@@ -1,5 +1,6 @@
 /** Answers that the broker gives itself: its own knowledge, and refusals in the form that the API's clients show. */
 import { codes, type Problem } from '../errors.ts'
+import type { RefusalForm } from '../providers/provider.ts'
 import { proofAlgorithms } from '../tokens/dpop.ts'
 import type { Answer } from './forward.ts'
 
@@ -18,19 +19,20 @@ export function challengeOf({ challenge }: Pick<Problem, 'challenge'>): string {
     : `DPoP error="${challenge}", algs="${proofAlgorithms.join(' ')}"`
 }
 
-/** A refusal (RFC 9457). For GraphQL clients the same object carries `errors`, since they show nothing else. */
-export function refusal(problem: Problem, graphql: boolean): Answer {
+/** A refusal (RFC 9457), with what the API's own clients look for, since they show nothing else. */
+export function refusal(problem: Problem, form: RefusalForm): Answer {
   const { retry_after: retryAfter, detail, hint, code } = problem
   const message = hint === undefined ? detail : `${detail} ${hint}`
   const errors = [{ message, extensions: { code, request_id: problem.request_id } }]
+  const more = { problem: {}, graphql: { errors }, json: { message } }[form]
   return {
     status: problem.status,
     headers: [
-      ['content-type', 'application/problem+json'],
+      ['content-type', form === 'json' ? 'application/json' : 'application/problem+json'],
       ['cache-control', 'no-store'],
       ...(retryAfter === undefined ? [] : [['retry-after', String(retryAfter)] as const]),
       ...(codes[code].status === 401 ? [['www-authenticate', challengeOf(problem)] as const] : []),
     ],
-    body: Buffer.from(JSON.stringify(graphql ? { ...problem, errors } : problem)),
+    body: Buffer.from(JSON.stringify({ ...problem, ...more })),
   }
 }

@@ -8,7 +8,7 @@ import type { Operation, Site } from '../policy/operation.ts'
 import { amongResources } from '../policy/resources.ts'
 import { allowed, namedIn, type Scope } from '../policy/scope.ts'
 import { allow, type Denial, type Verdict, type Waits } from '../policy/verdict.ts'
-import type { Provider, Reading } from '../providers/provider.ts'
+import type { Provider, Reading, RefusalForm } from '../providers/provider.ts'
 import { providerOf } from '../providers/registry.ts'
 import type { ConnectionPolicy, Snapshot } from '../realm/realm.ts'
 import { readTarget, type Target } from './call.ts'
@@ -158,14 +158,14 @@ function ownable(provider: Provider): ReadonlySet<string> {
   return kinds
 }
 
-/** Whether refusals at this target are shown as GraphQL errors too. Never throws: it is asked while refusing. */
-export function speaksGraphql(ctx: Context, raw: string): boolean {
+/** In which form a refusal at this target is shown. Never throws: it is asked while refusing. */
+export function refusalForm(ctx: Context, raw: string): RefusalForm {
   try {
     const prefix = raw.startsWith('/explain/') ? '/explain/' : '/x/'
     const target = readTarget(raw, prefix, ctx.config.limits)
-    return connectionOf(ctx.realm.now(), target.connection).provider.speaksGraphql(target.segments)
+    return connectionOf(ctx.realm.now(), target.connection).provider.refusalForm(target.segments)
   } catch (error) {
-    if (error instanceof BrokerError) return false
+    if (error instanceof BrokerError) return 'problem'
     throw error
   }
 }

@@ -13,7 +13,7 @@ import type { Incoming } from '../exchange/call.ts'
 import { exchange } from '../exchange/exchange.ts'
 import { explain } from '../exchange/explain.ts'
 import type { Answer } from '../exchange/forward.ts'
-import { speaksGraphql } from '../exchange/judge.ts'
+import { refusalForm } from '../exchange/judge.ts'
 import { containerCredentials, credentialsPath, lease } from '../exchange/lease.ts'
 import { newRequestId } from '../ids.ts'
 import { currentNonce } from '../tokens/dpop.ts'
@@ -110,7 +110,7 @@ function refused(ctx: Context, error: unknown, id: string, target: string): Answ
     ctx.metrics.strangers.inc({ code: document.code })
     ctx.log.info({ request: id, code: document.code }, 'a stranger was refused')
   }
-  return refusal(document, speaksGraphql(ctx, target))
+  return refusal(document, refusalForm(ctx, target))
 }
 
 /** Throws `payload-too-large` for more headers than anybody needs. */

@@ -95,7 +95,7 @@ export const leased = {
   largeBody: () => null,
   introspection: null,
   clients: { urls: {}, tokens: [] },
-  speaksGraphql: () => false,
+  refusalForm: () => 'problem',
   reportsFailure: () => false,
   rejectsCredential: () => false,
 } as const satisfies Partial<Provider<null>>

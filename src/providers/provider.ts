@@ -75,6 +75,12 @@ export type Offered = {
   resources: readonly string[]
 }
 
+/**
+ * `problem` is RFC 9457 as it is. `graphql` has it with `errors`. `json` has it with `message` and as `application/json`: clients of
+ * REST APIs read nothing else, and would show an unknown error.
+ */
+export type RefusalForm = 'problem' | 'graphql' | 'json'
+
 export type Provider<Catalogue = unknown> = {
   name: string
   /** `lease`: nothing is relayed; what it offers is a native credential for a while. */
@@ -125,8 +131,8 @@ export type Provider<Catalogue = unknown> = {
   secret: ((text: string) => string | null) | null
   /** What a scope has to say for a lease, read; null where nothing is leased. */
   template: ((given: unknown) => object | { problem: string }) | null
-  /** Whether refusals are also shown as GraphQL errors, so that the API's own clients show them. */
-  speaksGraphql(segments: readonly string[]): boolean
+  /** In which form the API's own clients show a refusal. */
+  refusalForm(segments: readonly string[]): RefusalForm
   /** Whether an upstream's answer says that the connection's own credential was refused. */
   rejectsCredential(status: number, body: unknown): boolean
   /** Whether an answer that HTTP calls a success says that the thing was not done. `body` is undefined if it is no JSON. */

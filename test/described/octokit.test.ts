@@ -65,9 +65,11 @@ it('reads and writes in the repository of its environment, and sees nothing of a
     (await octokit('POST /repos/{owner}/{repo}/issues', { ...staging, title: 'x' })).status,
   ).toBe(200)
   const refused = (repo: string) =>
-    octokit('GET /repos/{owner}/{repo}/issues', { owner: 'acme', repo }).catch(
-      (error) => JSON.parse(error.response.data).code,
-    )
+    octokit('GET /repos/{owner}/{repo}/issues', { owner: 'acme', repo }).catch((error) => {
+      // What it shows to whoever called.
+      expect(error.message).toContain('another credential')
+      return error.response.data.code
+    })
   expect(await refused('production')).toBe('outside-environment')
   expect(await refused('Staging')).toBe('resource-unresolved')
   await expect(octokit('DELETE /repos/{owner}/{repo}', staging)).rejects.toMatchObject({

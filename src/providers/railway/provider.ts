@@ -53,7 +53,7 @@ export const railway: Provider<Catalogue> = {
     document: getIntrospectionQuery({ descriptions: false }),
     toSdl: (data) => printSchema(buildClientSchema(introspected(data))),
   },
-  speaksGraphql: (segments) => `/${segments.join('/')}` === graphqlPath,
+  refusalForm: (segments) => (`/${segments.join('/')}` === graphqlPath ? 'graphql' : 'problem'),
   reportsFailure: (body) => SomeErrors.safeParse(body).success,
   rejectsCredential: (status, body) => status === 401 || deniesEverything(body),
 }

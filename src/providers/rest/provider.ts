@@ -60,7 +60,7 @@ export function restProvider(
     find: (kind, address, lookup) => findRest(catalogue, kind, address, lookup),
     clients: { urls: {}, tokens: [] },
     introspection: null,
-    speaksGraphql: () => false,
+    refusalForm: () => 'json',
     rejectsCredential: (status) => status === 401,
     reportsFailure: () => false,
     catalogue,
