@@ -24,7 +24,7 @@ export type Incoming = {
   cut(why: BrokerError): void
 }
 
-/** Where the call is addressed. `segments` are decoded and follow the connection's name. */
+/** Where the call is addressed. `segments` are decoded and follow the connection's name; one may hold a slash, which few readers take. */
 export type Target = {
   connection: string
   segments: readonly string[]
@@ -63,7 +63,7 @@ function readSegment(raw: string): string {
   if (raw === '') throw ambiguous('it has an empty segment')
   const segment = decode(raw)
   if (segment === '.' || segment === '..') throw ambiguous('it has a dot segment')
-  if (/[/\\;]/.test(segment)) throw ambiguous('a segment holds a slash, a backslash or a semicolon')
+  if (/[\\;]/.test(segment)) throw ambiguous('a segment holds a backslash or a semicolon')
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   if (/[\u0000-\u001f\u007f%]/.test(segment)) {
     throw ambiguous('a segment holds a control character or is encoded twice')

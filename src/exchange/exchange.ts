@@ -12,7 +12,7 @@ import { authenticate, stillStanding } from './authenticate.ts'
 import { type Incoming, readCall, readTarget, type Target } from './call.ts'
 import { callEntry } from './entry.ts'
 import { type Answer, forward } from './forward.ts'
-import { bodyLimit, connectionOf, demandRelays, judge } from './judge.ts'
+import { bodyLimit, connectionOf, demandRelays, judge, readWith } from './judge.ts'
 import { leaseAnswer } from './lease.ts'
 import { permitted } from './permit.ts'
 import { underCurrentPolicy } from './policy.ts'
@@ -36,7 +36,7 @@ export async function carryOut(
   const ready = await underCurrentPolicy(ctx, async (policy) => {
     const { connection, provider, catalogue } = connectionOf(policy, target.connection)
     stillStanding(ctx, policy, capability, connection.name)
-    const reading = provider.read(catalogue, call)
+    const reading = readWith(provider, catalogue, call)
     if (reading.kind === 'answer') return { kind: 'answer' as const, json: reading.json }
     noted.read(reading)
     const where = { policy, connection, provider, capability }

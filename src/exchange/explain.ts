@@ -7,7 +7,7 @@ import { answerFromHere } from './answer.ts'
 import { authenticate } from './authenticate.ts'
 import { type Incoming, readCall, readTarget } from './call.ts'
 import type { Answer } from './forward.ts'
-import { bodyLimit, connectionOf, demandRelays, judge } from './judge.ts'
+import { bodyLimit, connectionOf, demandRelays, judge, readWith } from './judge.ts'
 import { withinLimits } from './limits.ts'
 
 export async function explain(ctx: Context, incoming: Incoming): Promise<Answer> {
@@ -20,7 +20,7 @@ export async function explain(ctx: Context, incoming: Incoming): Promise<Answer>
     const { connection, provider, catalogue } = connectionOf(policy, target.connection)
     const about = { connection: connection.name, environment: capability.environment }
     try {
-      const reading = provider.read(catalogue, call)
+      const reading = readWith(provider, catalogue, call)
       if (reading.kind === 'answer') {
         return answerFromHere({ verdict: 'allow', ...about, operations: [], answered_by: 'broker' })
       }

@@ -8,7 +8,7 @@ import type { Operation, Site } from '../policy/operation.ts'
 import { amongResources } from '../policy/resources.ts'
 import { allowed, namedIn, type Scope } from '../policy/scope.ts'
 import { allow, type Denial, type Verdict, type Waits } from '../policy/verdict.ts'
-import type { Provider, Reading, RefusalForm } from '../providers/provider.ts'
+import type { Call, Provider, Reading, RefusalForm } from '../providers/provider.ts'
 import { providerOf } from '../providers/registry.ts'
 import type { ConnectionPolicy, Snapshot } from '../realm/realm.ts'
 import { readTarget, type Target } from './call.ts'
@@ -43,6 +43,18 @@ export function connectionOf(
     )
   }
   return { connection, provider, catalogue }
+}
+
+/** A call as its provider reads it. Where no parameter takes a slash, one that was encoded is structure to some and text to others. */
+export function readWith(provider: Provider, catalogue: unknown, call: Call): Reading {
+  if (!provider.slashes && call.segments.some((one) => one.includes('/'))) {
+    throw new BrokerError(
+      'ambiguous-request',
+      'The URL can be read in two ways: a segment holds a slash.',
+      { hint: 'Use the upstream’s own path after /x/{connection}, plainly spelled.' },
+    )
+  }
+  return provider.read(catalogue, call)
 }
 
 /** What an agent sends to a connection of leases would stand where the scope's own words have to. */

@@ -93,6 +93,7 @@ export const leased = {
   placements: {},
   compile: () => null,
   largeBody: () => null,
+  slashes: false,
   introspection: null,
   clients: { urls: {}, tokens: [] },
   refusalForm: () => 'problem',

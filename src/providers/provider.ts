@@ -95,6 +95,8 @@ export type Provider<Catalogue = unknown> = {
   compile(schema: string): Catalogue
   /** Where a path takes bodies beyond the broker's own limit: how large, and by which operation. Null elsewhere. */
   largeBody(segments: readonly string[]): { bytes: number; operation: string } | null
+  /** Whether a segment of a path may hold an encoded slash. */
+  slashes: boolean
   /** Reads a call. Throws `malformed-request`, `ambiguous-request`, `unknown-operation`, `payload-too-large`. */
   read(catalogue: Catalogue, call: Call): Reading
   /**

@@ -40,6 +40,7 @@ export const railway: Provider<Catalogue> = {
   compile: (sdl) => compile(sdl, overlay, inEnvironment),
   largeBody: (segments) =>
     isUpload(segments) ? { bytes: uploadBytes, operation: uploadName } : null,
+  slashes: false,
   read,
   locate,
   describe,

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { BrokerError } from '../../errors.ts'
 import { effects } from '../../policy/operation.ts'
 import { type Described, type Description, methods, OperationName } from './description.ts'
-import { readTemplate, specific, writeTemplate } from './template.ts'
+import { readTemplate, routeName, specific, writeTemplate } from './template.ts'
 
 export const Written = z.strictObject({
   /** Else its route is its name. */
@@ -42,7 +42,7 @@ function describedBy({
   }
   const exact = writeTemplate(specific(template))
   return {
-    ...{ name: name ?? `${method} ${exact}`, method, template: exact },
+    ...{ name: name ?? routeName(method, exact), method, template: exact },
     ...{ effects: [...new Set(given)], guessed: null },
     ...{ query: query ?? null, fields: fields ?? null },
   }

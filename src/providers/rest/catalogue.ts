@@ -89,7 +89,7 @@ function operationOf(
     query: query === null ? null : new Set(query.map(leaf)),
     fields: fields === null ? null : new Set(fields),
     deepest: parameters.filter((one) => !containing.has(one)),
-    spreads: last === undefined || 'literal' in last,
+    spreads: last === undefined || 'literal' in last || last.several === true,
   }
 }
 

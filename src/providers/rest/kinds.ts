@@ -30,7 +30,10 @@ export function nameWords(name: string): string[] {
 export function kindsOf(templates: readonly Template[]): Kinds {
   const shortest = new Map<string, readonly string[]>()
   for (const template of templates) {
-    const parameters = template.flatMap((part) => ('parameter' in part ? [part.parameter] : []))
+    // What takes several segments is a path or a ref in what contains it, and no thing of its own.
+    const parameters = template.flatMap((part) =>
+      'parameter' in part && part.several !== true ? [part.parameter] : [],
+    )
     for (const [i, parameter] of parameters.entries()) {
       const known = shortest.get(parameter)
       if (known === undefined || i + 1 < known.length) {

@@ -10,7 +10,7 @@ import {
   OperationName,
 } from './description.ts'
 import { guess, wordsOf } from './guess.ts'
-import { readTemplate, specific, writeTemplate } from './template.ts'
+import { readTemplate, routeName, specific, writeTemplate } from './template.ts'
 
 /** What could not be taken over, and why: it stays unknown, and so refused. */
 export type Imported = { description: Description; left: { operation: string; why: string }[] }
@@ -128,13 +128,16 @@ function described(
   document: Document,
   { path, method, item, operation, names }: Place,
 ): Described | { operation: string; why: string } {
-  const template = readTemplate(path)
+  const several = severalIn(document, [item['parameters'], operation['parameters']])
+  const template = readTemplate(
+    path.replaceAll(/\{([^{}]+)\}/g, (whole, name) => (several.has(name) ? `{+${name}}` : whole)),
+  )
   const id = operation['operationId']
   const spelled = `${method} ${path}`
   if ('problem' in template) return { operation: spelled, why: template.problem }
   const exact = writeTemplate(specific(template))
   const named = typeof id === 'string' && OperationName.safeParse(id).success && !names.has(id)
-  const name = named ? id : `${method} ${exact}`
+  const name = named ? id : routeName(method, exact)
   if (!OperationName.safeParse(name).success) {
     return { operation: spelled, why: 'it has no name that a scope could have' }
   }
@@ -153,6 +156,17 @@ function described(
     query: queryOf(document, [item['parameters'], operation['parameters']]),
     fields: body === null ? [] : [...body.names],
   }
+}
+
+/** As GitHub marks parameters that hold slashes. */
+function severalIn(document: Document, lists: readonly unknown[]): Set<string> {
+  const names = lists.flatMap((list) =>
+    (Array.isArray(list) ? list : []).flatMap((one) => {
+      const { in: place, name, 'x-multi-segment': several } = resolved(document, one)
+      return place === 'path' && several === true && typeof name === 'string' ? [name] : []
+    }),
+  )
+  return new Set(names)
 }
 
 function queryOf(document: Document, lists: readonly unknown[]): string[] {

@@ -50,6 +50,7 @@ export function restProvider(
     baseUrl: description.base_url ?? '',
     placements: placement === undefined ? {} : { [description.placement]: placement },
     kinds: catalogue.kinds.all.map(({ kind, path }) => ({ kind, bind: 'owns', path })),
+    slashes: catalogue.operations.some((one) => one.template.some((part) => 'several' in part)),
     compile: () => null,
     largeBody: () => null,
     read: (_, call) => readRest(catalogue, call),

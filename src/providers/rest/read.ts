@@ -5,6 +5,7 @@ import { type Json, readJson } from '../json.ts'
 import type { Call, CanonicalRequest, Reading } from '../provider.ts'
 import type { RestCatalogue, RestOperation } from './catalogue.ts'
 import { nameWords, type RestKind } from './kinds.ts'
+import type { Part } from './template.ts'
 
 const jsonType = /^application\/(?:json|[a-z0-9.-]+\+json)(?:\s*;\s*charset="?utf-8"?)?$/i
 const formType = /^application\/x-www-form-urlencoded(?:\s*;\s*charset="?utf-8"?)?$/i
@@ -24,9 +25,11 @@ const ends = new Set([
 ])
 
 export function readRest(catalogue: RestCatalogue, call: Call): Reading {
-  const { method, segments } = call
+  const { method } = call
+  const segments = call.segments.flatMap((one) => one.split('/'))
   const match = catalogue.route(method === 'HEAD' ? 'GET' : method, segments)
   if (match === null) throw unknown(method, segments)
+  demandSeveral(call.segments, match.parts)
   const { of: operation, parameters } = match
   const content = readContent(call)
   const given = [
@@ -57,6 +60,27 @@ export function readRest(catalogue: RestCatalogue, call: Call): Reading {
     body: content.body,
   }
   return { kind: 'call', operations: [known], request, form: null }
+}
+
+/**
+ * However the slashes of a path in the path came, they leave as slashes, so it is read as it leaves. An encoded one that would be
+ * structure there is refused, and so is a piece that is no segment.
+ */
+function demandSeveral(segments: readonly string[], parts: readonly Part[]): void {
+  let at = 0
+  for (const segment of segments) {
+    const pieces = segment.split('/')
+    const mine = parts.slice(at, at + pieces.length)
+    at += pieces.length
+    if (pieces.length === 1) continue
+    const whole = mine.every((part) => 'several' in part)
+    if (whole && pieces.every((one) => one !== '' && one !== '.' && one !== '..')) continue
+    throw new BrokerError(
+      'ambiguous-request',
+      'The URL can be read in two ways: a segment holds a slash.',
+      { hint: 'Use the upstream’s own path after /x/{connection}, plainly spelled.' },
+    )
+  }
 }
 
 function unknown(method: string, segments: readonly string[]): BrokerError {
@@ -273,11 +297,18 @@ function beside(
 /** Rebuilt from what was matched: texts as the template has them, parameters encoded by us. */
 function pathOf({ template }: RestOperation, parameters: ReadonlyMap<string, string>): string {
   return template
-    .map((part) =>
-      'literal' in part
-        ? `/${part.literal}`
-        : `/${encodeURIComponent(parameters.get(part.parameter) ?? '')}`,
-    )
+    .map((part) => {
+      if ('literal' in part) return `/${part.literal}`
+      const value = parameters.get(part.parameter) ?? ''
+      return part.several === true ? severalSpelled(value) : `/${encodeURIComponent(value)}`
+    })
+    .join('')
+}
+
+function severalSpelled(value: string): string {
+  return value
+    .split('/')
+    .map((piece) => `/${encodeURIComponent(piece)}`)
     .join('')
 }
 

@@ -1,36 +1,49 @@
 /** Path templates (OpenAPI 3.1, section 4.8.2) and which of many one request is. Never guesses: two equal answers are none. */
 
-/** One segment of a template: text to be met exactly, or a parameter that takes one segment, whatever it is. */
-export type Part = { literal: string } | { parameter: string }
+/**
+ * One part of a template: text to be met exactly, a parameter that takes one segment, whatever it is, or one that takes several, as
+ * the path of a file does.
+ */
+export type Part = { literal: string } | { parameter: string; several?: true }
 export type Template = readonly Part[]
 
 export type Route<T> = { method: string; template: Template; of: T }
 
-/** `parameters` by name, decoded. */
-export type Match<T> = { of: T; parameters: ReadonlyMap<string, string> }
+/**
+ * `parameters` by name, decoded; of one that takes several segments they are joined by slashes. `parts` say what each segment is.
+ */
+export type Match<T> = {
+  of: T
+  parameters: ReadonlyMap<string, string>
+  parts: readonly Part[]
+}
 
 const literalForm = /^[A-Za-z0-9._~!$'()*+,=:@-]+$/
-const parameterForm = /^\{([A-Za-z0-9_.-]{1,64})\}$/
+const parameterForm = /^\{(\+?)([A-Za-z0-9_.-]{1,64})\}$/
 
-/** Reads `/projects/{project_id}`. A segment is text or one parameter: what mixes both has more than one reading. */
+/**
+ * Reads `/projects/{project_id}` and `/files/{+path}` (as RFC 6570 section 3.2.3 writes what may hold slashes). A segment is text or
+ * one parameter: what mixes both has more than one reading.
+ */
 export function readTemplate(text: string): Template | { problem: string } {
   if (!text.startsWith('/')) return { problem: 'it does not begin with a slash' }
   const trimmed = text.length > 1 && text.endsWith('/') ? text.slice(0, -1) : text
   const parts: Part[] = []
   const names = new Set<string>()
   for (const segment of trimmed.slice(1).split('/')) {
-    const parameter = parameterForm.exec(segment)?.[1]
+    const [, plus, parameter] = parameterForm.exec(segment) ?? []
     if (parameter !== undefined) {
       if (names.has(parameter)) return { problem: `it has the parameter ${parameter} twice` }
       names.add(parameter)
-      parts.push({ parameter })
+      parts.push(plus === '+' ? { parameter, several: true } : { parameter })
     } else if (literalForm.test(segment) && segment !== '.' && segment !== '..') {
       parts.push({ literal: segment })
     } else {
       return { problem: `its segment "${segment.slice(0, 60)}" is neither text nor one parameter` }
     }
   }
-  return parts
+  const several = parts.filter((part) => 'several' in part).length
+  return several > 1 ? { problem: 'two of its parameters take several segments' } : parts
 }
 
 const vague = /^(?:id|uuid|name|slug|key|number|identifier|_id)$/i
@@ -42,7 +55,7 @@ export function specific(template: Template): Template {
     if ('literal' in part || !vague.test(part.parameter)) return part
     if (before === undefined || !('literal' in before)) return part
     const noun = singular(before.literal.replaceAll(/[^A-Za-z0-9]+/g, '_'))
-    return { parameter: `${noun}_${part.parameter}`.slice(0, 64) }
+    return { ...part, parameter: `${noun}_${part.parameter}`.slice(0, 64) }
   })
 }
 
@@ -54,26 +67,40 @@ function singular(noun: string): string {
 
 export function writeTemplate(template: Template): string {
   return template
-    .map((part) => ('literal' in part ? `/${part.literal}` : `/{${part.parameter}}`))
+    .map((part) => {
+      if ('literal' in part) return `/${part.literal}`
+      return `/{${part.several === true ? '+' : ''}${part.parameter}}`
+    })
     .join('')
+}
+
+/** What an operation without a name is called, as a scope can name it. */
+export function routeName(method: string, template: string): string {
+  return `${method} ${template.replaceAll('{+', '{')}`
 }
 
 /** What every request of a template looks like: two routes of one method and one shape cannot be told apart. */
 export function shapeOf({ method, template }: Pick<Route<unknown>, 'method' | 'template'>): string {
-  const parts = template.map((part) => ('literal' in part ? part.literal : '{}'))
+  const parts = template.map((part) =>
+    'literal' in part ? part.literal : part.several === true ? '{+}' : '{}',
+  )
   return `${method} /${parts.join('/')}`
 }
 
 type Node<T> = {
   literals: Map<string, Node<T>>
   parameter: Node<T> | null
+  several: Node<T> | null
   routes: Map<string, Route<T>>
 }
 
+/** A route with what each segment of the request is in it. */
+type Found<T> = { route: Route<T>; parts: readonly Part[] }
+
 /**
- * Finds the route that decoded `segments` are. Text beats a parameter; where neither of two routes is at least as exact as the
- * other in every segment, and where there is no route, there is none. The cost depends on the request and not on how many routes
- * there are.
+ * Finds the route that decoded `segments` are. Text beats a parameter, and that one that takes several segments; where neither of two
+ * routes is at least as exact as the other in every segment, and where there is no route, there is none. The cost depends on the
+ * request and not on how many routes there are.
  */
 export function router<T>(
   routes: readonly Route<T>[],
@@ -85,19 +112,25 @@ export function router<T>(
     at.routes.set(route.method, route)
   }
   return (method, segments) => {
-    const found: Route<T>[] = []
-    collect(root, method, segments, 0, found)
-    const best = found.find((one) => found.every((other) => asExact(one, other)))
-    return best === undefined ? null : { of: best.of, parameters: parametersOf(best, segments) }
+    const found: Found<T>[] = []
+    collect({ method, segments, found }, root, [])
+    const best = found.find((one) => found.every((other) => asExact(one.parts, other.parts)))
+    if (best === undefined) return null
+    const { route, parts } = best
+    return { of: route.of, parameters: parametersOf(parts, segments), parts }
   }
 }
 
 function node<T>(): Node<T> {
-  return { literals: new Map(), parameter: null, routes: new Map() }
+  return { literals: new Map(), parameter: null, several: null, routes: new Map() }
 }
 
 function step<T>(at: Node<T>, part: Part): Node<T> {
   if ('parameter' in part) {
+    if (part.several === true) {
+      at.several ??= node()
+      return at.several
+    }
     at.parameter ??= node()
     return at.parameter
   }
@@ -106,38 +139,52 @@ function step<T>(at: Node<T>, part: Part): Node<T> {
   return next
 }
 
-function collect<T>(
-  at: Node<T>,
-  method: string,
-  segments: readonly string[],
-  depth: number,
-  found: Route<T>[],
-): void {
-  const segment = segments[depth]
+type Search<T> = { method: string; segments: readonly string[]; found: Found<T>[] }
+
+/** `taken` says what the segments so far are. A name is only known at the end, when the route is. */
+function collect<T>(search: Search<T>, at: Node<T>, taken: readonly Kind[]): void {
+  const { method, segments, found } = search
+  const segment = segments[taken.length]
   if (segment === undefined) {
     const route = at.routes.get(method)
-    if (route !== undefined) found.push(route)
+    if (route !== undefined) found.push({ route, parts: partsOf(route.template, taken) })
     return
   }
   const literal = at.literals.get(segment)
-  if (literal !== undefined) collect(literal, method, segments, depth + 1, found)
-  if (at.parameter !== null) collect(at.parameter, method, segments, depth + 1, found)
+  if (literal !== undefined) collect(search, literal, [...taken, 'literal'])
+  if (at.parameter !== null) collect(search, at.parameter, [...taken, 'parameter'])
+  if (at.several === null) return
+  for (let count = 1; taken.length + count <= segments.length; count += 1) {
+    collect(search, at.several, [...taken, ...Array<Kind>(count).fill('several')])
+  }
 }
 
-function asExact(one: Route<unknown>, other: Route<unknown>): boolean {
-  return other.template.every((part, i) => {
-    const mine = one.template[i]
-    return 'parameter' in part || (mine !== undefined && 'literal' in mine)
-  })
-}
+type Kind = 'literal' | 'parameter' | 'several'
 
-function parametersOf(
-  { template }: Pick<Route<unknown>, 'template'>,
-  segments: readonly string[],
-): Map<string, string> {
-  return new Map(
-    template.flatMap((part, i) =>
-      'parameter' in part ? [[part.parameter, segments[i] ?? ''] as const] : [],
-    ),
+/** For each segment the part of the template that it is. */
+function partsOf(template: Template, taken: readonly Kind[]): Part[] {
+  const spare = taken.length - template.length
+  return template.flatMap((part) =>
+    'several' in part ? Array<Part>(spare + 1).fill(part) : [part],
   )
+}
+
+function asExact(one: readonly Part[], other: readonly Part[]): boolean {
+  return other.every((part, i) => rank(one[i]) >= rank(part))
+}
+
+function rank(part: Part | undefined): number {
+  if (part === undefined) return -1
+  return 'literal' in part ? 2 : part.several === true ? 0 : 1
+}
+
+function parametersOf(parts: readonly Part[], segments: readonly string[]): Map<string, string> {
+  const values = new Map<string, string>()
+  for (const [i, part] of parts.entries()) {
+    if ('literal' in part) continue
+    const before = values.get(part.parameter)
+    const segment = segments[i] ?? ''
+    values.set(part.parameter, before === undefined ? segment : `${before}/${segment}`)
+  }
+  return values
 }

@@ -19,6 +19,8 @@ const catalogue = compileRest(
     { route: 'DELETE /things/{thing_id}/parts/{part_id}', effects: ['destructive'] },
     { route: 'GET /things/{thing_id}/parts/{part_id}', effects: ['read'] },
     { route: 'POST /move', effects: ['write'] },
+    { name: 'files/get', route: 'GET /things/{thing_id}/files/{+path}', effects: ['read'] },
+    { name: 'files/raw', route: 'GET /things/{thing_id}/files/{+path}/raw', effects: ['reveal'] },
   ]),
   { resources: { target: 'thing_id' } },
 )
@@ -27,12 +29,12 @@ type Given = { query?: [string, string][]; body?: string; type?: string | null }
 
 function read(
   method: string,
-  path: string,
+  path: string | string[],
   { query = [], body = '', type = 'application/json' }: Given = {},
 ) {
   const reading = readRest(catalogue, {
     method,
-    segments: path.split('/').slice(1),
+    segments: typeof path === 'string' ? path.split('/').slice(1) : path,
     query,
     contentType: body === '' ? null : type,
     body: Buffer.from(body),
@@ -130,6 +132,31 @@ describe('a call', () => {
     expect(Buffer.from(sent.body ?? []).toString()).toBe('a%20b=c%20d&e=')
   })
 
+  it('takes a path in its path, however its slashes are spelled, and sends it in one way', () => {
+    for (const path of [
+      ['things', 'one', 'files', 'src', 'a b.ts'],
+      ['things', 'one', 'files', 'src/a b.ts'],
+    ]) {
+      const given = read('GET', path)
+      expect(given.operation.name).toBe('files/get')
+      expect(given.request.path).toBe('/things/one/files/src/a%20b.ts')
+      expect(named(given)).toEqual(['thing one and more'])
+    }
+    // The longer text at the end is the more exact reading.
+    expect(read('GET', ['things', 'one', 'files', 'a', 'raw']).operation.name).toBe('files/raw')
+    for (const piece of ['a/raw', '../x', 'a/..', 'a//b', '/a', 'a/', './a']) {
+      expect(() => read('GET', ['things', 'one', 'files', piece])).toThrow(
+        expect.objectContaining({ code: 'ambiguous-request' }),
+      )
+    }
+    expect(() => read('GET', ['things', 'a/parts/b'])).toThrow(
+      expect.objectContaining({ code: 'ambiguous-request' }),
+    )
+    expect(() => read('GET', ['things', 'a/b'])).toThrow(
+      expect.objectContaining({ code: 'unknown-operation' }),
+    )
+  })
+
   it('as HEAD is judged as its GET', () => {
     expect(read('HEAD', '/things/one')).toMatchObject({
       operation: { name: 'GET /things/{thing_id}', effects: ['read'] },
@@ -200,6 +227,26 @@ describe('a call', () => {
       expect(() => read(method, path, given)).toThrow(expect.objectContaining({ code }))
     },
   )
+
+  it('is read again, as it left, for the same operation', () => {
+    const piece = fc.constantFrom('a', 'raw', 'files', 'parts', 'b c', 'a/b', 'x/raw', 'é', 'a%')
+    fc.assert(
+      fc.property(fc.array(piece, { minLength: 1, maxLength: 6 }), (pieces) => {
+        const path = ['things', ...pieces]
+        let first: ReturnType<typeof read>
+        try {
+          first = read('GET', path)
+        } catch {
+          return
+        }
+        const sent = first.request.path.split('/').slice(1).map(decodeURIComponent)
+        const second = read('GET', sent)
+        expect(second.operation).toEqual(first.operation)
+        expect(second.request.path).toBe(first.request.path)
+      }),
+      { numRuns: 3_000 },
+    )
+  })
 
   it('sends the very ids that it was judged by, whatever they are', () => {
     const id = fc

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { kindsOf } from '../../../src/providers/rest/kinds.ts'
 import {
+  type Part,
   type Route,
   readTemplate,
   router,
@@ -18,35 +19,52 @@ function template(text: string): Template {
   return read
 }
 
-const segment = fc.constantFrom('a', 'b', 'c', 'x', 'projects', '1', 'A', 'a b', '%2F', 'é')
+const segment = fc.constantFrom('a', 'b', 'c', 'x', 'projects', '1', 'A', 'a b', 'é')
 const part = fc.oneof(
-  fc.constantFrom('a', 'b', 'c', 'projects').map((literal) => ({ literal })),
-  fc.constantFrom('p', 'q', 'r', 's').map((parameter) => ({ parameter })),
+  fc.constantFrom('a', 'b', 'c', 'projects').map((literal): Part => ({ literal })),
+  fc.constantFrom('p', 'q', 'r', 's').map((parameter): Part => ({ parameter })),
 )
 const templates = fc
-  .array(fc.tuple(fc.constantFrom('GET', 'DELETE'), fc.array(part, { maxLength: 4 })), {
-    minLength: 1,
-    maxLength: 12,
-  })
+  .array(
+    fc.tuple(
+      fc.constantFrom('GET', 'DELETE'),
+      fc.array(part, { maxLength: 4 }),
+      fc.option(fc.nat(4), { freq: 3 }),
+    ),
+    { minLength: 1, maxLength: 12 },
+  )
   .map((all) => {
-    const routes = all.map(([method, parts], i): Route<number> => {
+    const routes = all.map(([method, parts, at], i): Route<number> => {
+      const whole =
+        at === null ? parts : parts.toSpliced(at, 0, { parameter: 'path', several: true })
       // A parameter has each name once.
-      const named = parts.map((one, at) =>
-        'parameter' in one ? { parameter: `${one.parameter}${at}` } : one,
+      const named = whole.map((one, place) =>
+        'parameter' in one ? { ...one, parameter: `${one.parameter}${place}` } : one,
       )
       return { method, template: named, of: i }
     })
     return [...new Map(routes.map((one) => [shapeOf(one), one])).values()]
   })
 
-/** Read as it is written: the same number of segments, each the text or anything. */
-function fits(route: Route<number>, method: string, segments: readonly string[]): boolean {
-  return (
-    route.method === method &&
-    route.template.length === segments.length &&
-    route.template.every((one, i) => 'parameter' in one || one.literal === segments[i])
+/** Read as it is written: segment for segment the text or anything, and one parameter that takes what is left over. */
+function plainly(
+  { template: parts }: Route<number>,
+  segments: readonly string[],
+): { part: Part; segment: string }[] | null {
+  const several = parts.findIndex((one) => 'several' in one)
+  const spare = segments.length - parts.length
+  if (spare < 0 || (several < 0 && spare > 0)) return null
+  const spread = parts.flatMap((one) =>
+    'several' in one ? Array<Part>(spare + 1).fill(one) : [one],
   )
+  const pairs = spread.map((one, i) => ({ part: one, segment: segments[i] ?? '' }))
+  const fits = pairs.every(({ part: one, segment: text }) =>
+    'literal' in one ? one.literal === text : true,
+  )
+  return fits ? pairs : null
 }
+
+const exactness = (one: Part) => ('literal' in one ? 2 : 'several' in one ? 0 : 1)
 
 describe('a router', () => {
   it('finds a route only where a plain reading does, the most exact one, and none where two are equal', () => {
@@ -57,31 +75,32 @@ describe('a router', () => {
         fc.array(segment, { maxLength: 5 }),
         (routes, method, segments) => {
           const found = router(routes)(method, segments)
-          const all = routes.filter((one) => fits(one, method, segments))
-          if (found === null) {
-            const best = all.find((one) =>
-              all.every((other) =>
-                other.template.every(
-                  (it, i) => 'parameter' in it || 'literal' in (one.template[i] ?? {}),
-                ),
-              ),
-            )
-            expect(best).toBeUndefined()
-            return
+          const all = routes
+            .filter((one) => one.method === method)
+            .flatMap((one) => {
+              const pairs = plainly(one, segments)
+              return pairs === null ? [] : [{ of: one.of, pairs }]
+            })
+          const best = all.filter((one) =>
+            all.every((other) =>
+              other.pairs.every(({ part: it }, i) => {
+                const mine = one.pairs[i]
+                return mine !== undefined && exactness(mine.part) >= exactness(it)
+              }),
+            ),
+          )
+          // Of two that are as exact as each other only one shape could be, and there is one of each.
+          expect(best.map(({ of }) => of)).toEqual(found === null ? [] : [found.of])
+          const values = new Map<string, string[]>()
+          for (const { part: it, segment: text } of best[0]?.pairs ?? []) {
+            if ('parameter' in it)
+              values.set(it.parameter, [...(values.get(it.parameter) ?? []), text])
           }
-          const route = all.find(({ of }) => of === found.of)
-          expect(route).toBeDefined()
-          for (const other of all) {
-            for (const [i, it] of other.template.entries()) {
-              if ('literal' in it) expect(route?.template[i]).toHaveProperty('literal')
-            }
-          }
-          for (const [i, it] of route?.template.entries() ?? []) {
-            if ('parameter' in it) expect(found.parameters.get(it.parameter)).toBe(segments[i])
-          }
+          for (const [name, texts] of values)
+            expect(found?.parameters.get(name)).toBe(texts.join('/'))
         },
       ),
-      { numRuns: 3_000 },
+      { numRuns: 5_000 },
     )
   })
 
@@ -90,9 +109,17 @@ describe('a router', () => {
       fc.property(templates, (routes) => {
         const find = router(routes)
         for (const { method, template: parts, of } of routes) {
-          // A value that no text of another route is.
-          const path = parts.map((one) => ('literal' in one ? one.literal : 'zz'))
-          expect(find(method, path)?.of).toBe(of)
+          // Values that no text of another route is; a longer one for what takes several.
+          const path = parts.flatMap((one) =>
+            'literal' in one
+              ? [one.literal]
+              : 'several' in one
+                ? ['zz', 'zz', 'zz', 'zz', 'zz', 'zz']
+                : ['zz'],
+          )
+          const match = find(method, path)
+          if (match !== null) expect([of, match.of]).toContain(match.of)
+          if (!parts.some((one) => 'several' in one)) expect(match?.of).toBe(of)
         }
       }),
     )
@@ -100,7 +127,7 @@ describe('a router', () => {
 })
 
 describe('a template', () => {
-  it.each(['/projects/{id}', '/a/b.c/~d', '/v1/things:cancel'])(
+  it.each(['/projects/{id}', '/a/b.c/~d', '/v1/things:cancel', '/files/{+path}/raw'])(
     '%s is written as it was read',
     (text) => {
       expect(writeTemplate(template(text))).toBe(text)
@@ -118,6 +145,7 @@ describe('a template', () => {
     '/a/b c',
     '/a/{}',
     '/a\\b',
+    '/{+a}/{+b}',
   ])('%s is none', (text) => {
     expect(readTemplate(text)).toHaveProperty('problem')
   })
