@@ -1,28 +1,28 @@
 /** The whole configuration as one document, and one document as the configuration. No secret is in it, and none can be given by it. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { type Edits, make, previewed } from '../../approvals/changes.ts'
+import { make, previewed } from '../../approvals/changes.ts'
 import type { Context } from '../../context.ts'
-import { BrokerError } from '../../errors.ts'
 import { listAgents } from '../../identity/agents.ts'
-import { listTrusts, readTrust } from '../../identity/trusts.ts'
+import { listTrusts } from '../../identity/trusts.ts'
 import { Name } from '../../ids.ts'
 import { Description, Overrides } from '../../providers/rest/description.ts'
-import { listBindings, type Wanted } from '../../realm/bindings.ts'
+import { listBindings } from '../../realm/bindings.ts'
 import { listEnvironments } from '../../realm/environments.ts'
 import { listDescribed } from '../../realm/providers.ts'
 import { listScopes } from '../../realm/scopes.ts'
 import { listConnections } from '../../vault/vault.ts'
-import { demandDescribed } from './described.ts'
-import { resolveNamed } from './environments.ts'
 import { editor, gives, operatorApp, requireRole, takes } from './operator.ts'
-import { readLeases, ScopeGiven } from './scopes.ts'
+import { planned } from './plan.ts'
+import { ScopeGiven } from './scopes.ts'
 
-const Bound = z.strictObject({
+const BoundShape = z.strictObject({
   connection: Name,
   kind: z.string().min(1).max(64),
   id: z.string().min(1).max(300).describe('Its id, or a name such as acme/staging.'),
   label: z.string().max(300).optional().describe('For people; nothing is read from it.'),
 })
+
+export type Bound = z.infer<typeof BoundShape>
 
 const Trusted = z.strictObject({
   system: z.enum(['github', 'gitlab', 'buildkite', 'circleci', 'oidc']),
@@ -64,8 +64,8 @@ export const Configuration = z
         Name,
         z.strictObject({
           protected: z.boolean().default(true),
-          owns: z.array(Bound).max(500).default([]),
-          sees: z.array(Bound).max(500).default([]),
+          owns: z.array(BoundShape).max(500).default([]),
+          sees: z.array(BoundShape).max(500).default([]),
         }),
       )
       .optional(),
@@ -77,7 +77,7 @@ export const Configuration = z
     trusts: z.record(Name, Trusted).optional(),
   })
   .openapi('Configuration')
-type Configuration = z.infer<typeof Configuration>
+export type Configuration = z.infer<typeof Configuration>
 
 const Plan = z
   .object({
@@ -118,7 +118,7 @@ export function configurationRoutes(ctx: Context) {
     .openapi(apply, async (c) => {
       requireRole(c, 'admin')
       const by = editor(c)
-      const steps = await planned(ctx, c.req.valid('json'))
+      const steps = await planned(ctx, await current(ctx), c.req.valid('json'))
       const edits = steps.map(({ edit }) => edit)
       const words = steps.map((one) => one.words)
       const none = { added: [], removed: [] }
@@ -190,256 +190,14 @@ async function current(ctx: Context): Promise<Configuration> {
   }
 }
 
-type Bindings = { owns: z.infer<typeof Bound>[]; sees: z.infer<typeof Bound>[] }
-
-async function boundIn(ctx: Context, environment: string): Promise<Bindings> {
+async function boundIn(
+  ctx: Context,
+  environment: string,
+): Promise<{ owns: Bound[]; sees: Bound[] }> {
   const rows = await listBindings(ctx, environment)
   const of = (mode: 'owns' | 'sees') =>
     rows
       .filter((row) => row.mode === mode)
       .map(({ connection, kind, resource: id, label }) => ({ connection, kind, id, label }))
   return { owns: of('owns'), sees: of('sees') }
-}
-
-type Step = { words: string; edit: Edits[number] }
-
-/** What makes the configuration the one that is wanted. A section that is not there stays as it is. */
-async function planned(ctx: Context, wanted: Configuration): Promise<Step[]> {
-  const is = await current(ctx)
-  demandConnections(is, wanted)
-  const environments = await environmentSteps(ctx, is, wanted)
-  const scopes = scopeSteps(ctx, is, wanted)
-  const agents = agentSteps(is, wanted)
-  const trusts = trustSteps(is, wanted)
-  const providers = providerSteps(is, wanted)
-  return [
-    ...[...providers.set, ...environments.set, ...scopes.set, ...agents.set, ...trusts.set],
-    ...[...trusts.remove, ...agents.remove, ...scopes.remove, ...environments.remove],
-    ...providers.remove,
-  ]
-}
-
-type Steps = { set: Step[]; remove: Step[] }
-
-/** Of one section: what is there and not wanted, and what is wanted and not like that. */
-function compared<T>(
-  is: Record<string, T> | undefined,
-  wanted: Record<string, T> | undefined,
-): { gone: string[]; moved: [name: string, to: T, from: T | undefined][] } {
-  if (wanted === undefined) return { gone: [], moved: [] }
-  const before = is ?? {}
-  return {
-    gone: Object.keys(before).filter((name) => !Object.hasOwn(wanted, name)),
-    moved: Object.entries(wanted).flatMap(([name, to]): [string, T, T | undefined][] => {
-      const from = Object.hasOwn(before, name) ? before[name] : undefined
-      return from !== undefined && same(from, to) ? [] : [[name, to, from]]
-    }),
-  }
-}
-
-function same(one: unknown, other: unknown): boolean {
-  return JSON.stringify(sorted(one)) === JSON.stringify(sorted(other))
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)]))
-}
-
-/** A secret goes where the connection says, so a document never makes, moves or removes one. */
-function demandConnections(is: Configuration, { connections }: Configuration): void {
-  const { moved } = compared(is.connections, connections)
-  const [first] = moved
-  if (first === undefined) return
-  const [name, , from] = first
-  throw new BrokerError(
-    'conflict',
-    from === undefined
-      ? `There is no connection ${name} yet, and a document cannot hold its secret.`
-      : `The connection ${name} is another one than the document says.`,
-    {
-      connection: name,
-      hint:
-        from === undefined
-          ? `Add it first: valetkey connection add ${name}`
-          : `To change it, remove it and add it again with its secret: valetkey connection remove ${name}`,
-    },
-  )
-}
-
-function providerSteps(is: Configuration, wanted: Configuration): Steps {
-  const { gone, moved } = compared(is.providers, wanted.providers)
-  return {
-    set: moved.map(([name, { source, overrides, ...description }, from]) => {
-      demandDescribed(name, description, overrides)
-      return {
-        words: `${from === undefined ? 'describe' : 'describe anew'} provider ${name}`,
-        edit: { action: 'provider.set', params: { name, source, description, overrides } },
-      }
-    }),
-    remove: gone.map((name) => ({
-      words: `remove provider ${name}`,
-      edit: { action: 'provider.remove', params: { name } },
-    })),
-  }
-}
-
-async function environmentSteps(
-  ctx: Context,
-  is: Configuration,
-  wanted: Configuration,
-): Promise<Steps> {
-  const { gone, moved } = compared(is.environments, wanted.environments)
-  const set: Step[] = []
-  const unbound: Step[] = []
-  for (const [name, to, from] of moved) {
-    if (from === undefined) {
-      const params = { name, protected: to.protected }
-      set.push({ words: `add environment ${name}`, edit: { action: 'environment.add', params } })
-    } else if (from.protected !== to.protected) {
-      const words = `${to.protected ? 'protect' : 'unprotect'} environment ${name}`
-      const params = { name, protected: to.protected }
-      set.push({ words, edit: { action: 'environment.set', params } })
-    }
-    const before = await listBindings(ctx, name)
-    for (const [connection, bound] of await newlyBound(ctx, to, before)) {
-      const wantedHere = bound.map(({ mode, kind, label }) => `${mode} ${kind} ${label}`)
-      set.push({
-        words: `bind to ${name} on ${connection}: ${wantedHere.join(', ')}`,
-        edit: {
-          action: 'environment.bind',
-          params: { environment: name, connection, wanted: bound },
-        },
-      })
-    }
-    const kept = [...to.owns.map(keyed('owns')), ...to.sees.map(keyed('sees'))].flat()
-    for (const row of before) {
-      if (isKept(kept, row)) continue
-      unbound.push({
-        words: `unbind from ${name} on ${row.connection}: ${row.mode} ${row.kind} ${row.label}`,
-        edit: { action: 'environment.unbind', params: { environment: name, id: row.id } },
-      })
-    }
-  }
-  const remove = gone.map(
-    (name): Step => ({
-      words: `remove environment ${name}`,
-      edit: { action: 'environment.remove', params: { name } },
-    }),
-  )
-  // What one gives up another may get: a resource has one owner at a time.
-  return { set: [...unbound, ...set], remove }
-}
-
-type Row = Awaited<ReturnType<typeof listBindings>>[number]
-type Keyed = z.infer<typeof Bound> & { mode: 'owns' | 'sees' }
-
-function keyed(mode: 'owns' | 'sees') {
-  return (one: z.infer<typeof Bound>): Keyed => ({ ...one, mode })
-}
-
-/** By its id, or by the name under which it was bound. */
-function isKept(kept: readonly Keyed[], row: Row): boolean {
-  return kept.some(
-    (one) =>
-      one.connection === row.connection &&
-      one.mode === row.mode &&
-      one.kind === row.kind &&
-      (one.id === row.resource || one.id === row.label),
-  )
-}
-
-async function newlyBound(
-  ctx: Context,
-  to: Bindings,
-  before: readonly Row[],
-): Promise<[connection: string, wanted: Wanted[]][]> {
-  const all = [...to.owns.map(keyed('owns')), ...to.sees.map(keyed('sees'))]
-  const fresh = all.filter((one) => !before.some((row) => isKept([one], row)))
-  const byConnection = Map.groupBy(fresh, ({ connection }) => connection)
-  return Promise.all(
-    [...byConnection].map(async ([connection, ones]) => {
-      const named = (mode: 'owns' | 'sees') =>
-        ones.filter((one) => one.mode === mode).map(({ kind, id: address }) => ({ kind, address }))
-      const wanted = await resolveNamed(ctx, connection, { own: named('owns'), see: named('sees') })
-      return [connection, wanted] as [string, Wanted[]]
-    }),
-  )
-}
-
-function scopeSteps(ctx: Context, is: Configuration, wanted: Configuration): Steps {
-  const { gone, moved } = compared(is.scopes, wanted.scopes)
-  return {
-    set: moved.map(([name, to, from]) => ({
-      words: `${from === undefined ? 'add' : 'change'} scope ${name}`,
-      edit: {
-        action: 'scope.set',
-        params: {
-          ...{ name, environment: to.environment, allow: to.allow, maxTtl: to.max_ttl },
-          ...{ callsPerMinute: to.calls_per_minute, approve: to.approve },
-          ...{ approvers: to.approvers, bound: to.bound, leases: readLeases(ctx, to.leases) },
-        },
-      },
-    })),
-    remove: gone.map((name) => ({
-      words: `remove scope ${name}`,
-      edit: { action: 'scope.remove', params: { name } },
-    })),
-  }
-}
-
-function agentSteps(is: Configuration, wanted: Configuration): Steps {
-  const { gone, moved } = compared(is.agents, wanted.agents)
-  return {
-    set: moved.flatMap(([name, { scopes }, from]): Step[] => {
-      if (from === undefined) {
-        const words = `add agent ${name}, without anything to sign in with`
-        return [
-          { words, edit: { action: 'agent.add', params: { name, scopes, credential: null } } },
-        ]
-      }
-      const lost = from.scopes.filter((one) => !scopes.includes(one))
-      const gained = scopes.filter((one) => !from.scopes.includes(one))
-      return [
-        ...lost.map(
-          (scope): Step => ({
-            words: `take scope ${scope} from agent ${name}`,
-            edit: { action: 'agent.revoke', params: { name, scope } },
-          }),
-        ),
-        ...gained.map(
-          (scope): Step => ({
-            words: `grant scope ${scope} to agent ${name}`,
-            edit: { action: 'agent.grant', params: { name, scope } },
-          }),
-        ),
-      ]
-    }),
-    remove: gone.map((name) => ({
-      words: `remove agent ${name}`,
-      edit: { action: 'agent.remove', params: { name } },
-    })),
-  }
-}
-
-/** One that is changed is another one: what its jobs hold is void. */
-function trustSteps(is: Configuration, wanted: Configuration): Steps {
-  const { gone, moved } = compared(is.trusts, wanted.trusts)
-  const removed = (name: string): Step => ({
-    words: `remove trust ${name}`,
-    edit: { action: 'trust.remove', params: { name } },
-  })
-  return {
-    set: moved.flatMap(([name, { allow_private: allowPrivate, claims, ...to }, from]) => {
-      const sources = Object.entries(claims).flatMap(([claim, values]) =>
-        values.map((value) => `${claim}=${value}`),
-      )
-      const { read: _, ...params } = readTrust({ name, ...to, allowPrivate, claims: sources })
-      const add: Step = { words: `add trust ${name}`, edit: { action: 'trust.add', params } }
-      return from === undefined ? [add] : [removed(name), add]
-    }),
-    remove: gone.map(removed),
-  }
 }
