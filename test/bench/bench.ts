@@ -24,6 +24,7 @@ import { startHaproxy } from './haproxy.ts'
 import { leaseClaims } from './leases.ts'
 import { connections, load, type Request } from './load.ts'
 import { mintClaims } from './mints.ts'
+import { readingClaims } from './reading.ts'
 import { firstWarmUpSeconds, measure, type Row, rate, type Way } from './rows.ts'
 import { type Claim, claims, table, whole } from './table.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
@@ -122,6 +123,7 @@ async function bench(): Promise<void> {
       memoryClaim(onPostgres),
       ...(await freezeClaims(folder, cluster)),
       ...(await leaseClaims(folder, cluster, upstream.said)),
+      ...readingClaims(),
     ]),
   )
 }
