@@ -10,7 +10,7 @@ import type { Context } from './context.ts'
 import { watchDeferred } from './exchange/deferred.ts'
 import { createDial } from './exchange/dial.ts'
 import { watchLeases } from './exchange/lease-watch.ts'
-import { settled } from './http/agent-plane.ts'
+import { behindDoor, settled } from './http/agent-plane.ts'
 import { type EnrolmentCode, enrolmentCode } from './identity/operators.ts'
 import { leaseKinds } from './leases/registry.ts'
 import { drainAll, listenOn, type Planes } from './listen.ts'
@@ -32,6 +32,8 @@ export type Broker = {
   ctx: Context
   agentUrl: string
   operatorUrl: string
+  /** Of the listeners for one connection each, by its name. */
+  doorUrls: ReadonlyMap<string, string>
   /** For the first operator, or the first passkey; null once there is one. */
   enrolment: EnrolmentCode | null
   /** Says why, when the database is gone for good: nothing will be served any more but refusals. */
@@ -49,10 +51,13 @@ export async function startBroker(
   open: OpenStore = openStore,
   planes?: Planes,
 ): Promise<Broker> {
-  const { agent, operator } = planes ?? (await listenOn(config))
+  const { agent, operator, doors } = planes ?? (await listenOn(config))
   let ends: End[] = []
   const close = () =>
-    endAll([...ends, () => drainAll([agent, operator], config.limits.drainMs)], log)
+    endAll(
+      [...ends, () => drainAll([agent, operator, ...doors.values()], config.limits.drainMs)],
+      log,
+    )
   try {
     const { ctx, end, lost } = await openContext(config, log, open, {
       publicUrl: config.publicUrl ?? originOf(config, agent.port),
@@ -61,6 +66,7 @@ export async function startBroker(
     ends = end
     const app = createApp(ctx)
     agent.serve(app.agent)
+    for (const [name, door] of doors) door.serve(behindDoor(name, app.agent))
     operator.serve(app.operator)
     await ctx.journal.append({ kind: 'start', facts: { version } })
     const deferred = watchDeferred(ctx)
@@ -70,6 +76,7 @@ export async function startBroker(
       ctx,
       agentUrl: originOf(config, agent.port),
       operatorUrl: originOf(config, operator.port),
+      doorUrls: new Map([...doors].map(([name, { port }]) => [name, originOf(config, port)])),
       enrolment: await enrolmentCode(ctx),
       lost,
       stop: once(async () => {

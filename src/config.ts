@@ -10,6 +10,21 @@ const Url = z
   .refine((value) => new URL(value).pathname === '/', 'must be an origin, without a path')
   .transform((value) => new URL(value).origin)
 
+/** `stripe=8431,notes=8432`, each name and each port once. */
+function readPorts(text: string, context: z.RefinementCtx): ReadonlyMap<string, number> {
+  const pairs = text.split(',').map((pair) => {
+    const [, name, port] = /^([a-z][a-z0-9-]{0,62})=(\d{1,5})$/.exec(pair.trim()) ?? []
+    return [name ?? '', Number(port)] as const
+  })
+  const ports = new Map(pairs)
+  const bound = [...ports.values()].filter((port) => port !== 0)
+  const clear = pairs.every(([name, port]) => name !== '' && port <= 65_535)
+  if (!clear || ports.size < pairs.length || new Set(bound).size < bound.length) {
+    context.addIssue({ code: 'custom', message: 'must be such as stripe=8431,notes=8432' })
+  }
+  return ports
+}
+
 const Environment = z.object({
   VALETKEY_DATA: z.string().optional(),
   VALETKEY_HOST: z.string().default('localhost'),
@@ -24,6 +39,7 @@ const Environment = z.object({
   VALETKEY_LISTEN_PLAIN: z.enum(['yes', 'no']).default('no'),
   VALETKEY_LOG: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   VALETKEY_APPROVAL_MINUTES: z.coerce.number().int().min(1).max(1_440).default(30),
+  VALETKEY_CONNECTION_PORTS: z.string().transform(readPorts).default(new Map()),
   VALETKEY_FREEZE_AFTER: z.coerce.number().int().min(0).max(10_000).default(20),
   DATABASE_URL: z.string().optional(),
 })
@@ -35,6 +51,8 @@ export type Config = {
   host: string
   agentPort: number
   operatorPort: number
+  /** Listeners for one connection each, for clients that take a host and a port and no path. */
+  connectionPorts: ReadonlyMap<string, number>
   /** The issuer of capabilities; null means `http://localhost:PORT`, known only once the port is bound. */
   publicUrl: string | null
   consoleUrl: string | null
@@ -117,6 +135,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     host: value.VALETKEY_HOST,
     agentPort: value.VALETKEY_AGENT_PORT,
     operatorPort: value.VALETKEY_OPERATOR_PORT,
+    connectionPorts: value.VALETKEY_CONNECTION_PORTS,
     publicUrl: value.VALETKEY_PUBLIC_URL ?? null,
     consoleUrl: value.VALETKEY_CONSOLE_URL ?? null,
     tls,

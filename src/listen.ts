@@ -1,4 +1,4 @@
-/** The two listeners, bound before anything is opened, and how they stop. Never serves what the broker has not handed to them. */
+/** The listeners, bound before anything is opened, and how they stop. Never serves what the broker has not handed to them. */
 import { readFile } from 'node:fs/promises'
 import http, { type RequestListener, type Server } from 'node:http'
 import https from 'node:https'
@@ -8,15 +8,29 @@ import { refuseOnWire } from './http/wire-error.ts'
 
 export type Listening = { server: Server; port: number; serve(listener: RequestListener): void }
 
-export type Planes = { agent: Listening; operator: Listening }
+/** `doors` lead to one connection each, by its name. */
+export type Planes = {
+  agent: Listening
+  operator: Listening
+  doors: ReadonlyMap<string, Listening>
+}
 
-/** Both or none. */
+/** All or none. */
 export async function listenOn(config: Config): Promise<Planes> {
-  const agent = await listen(config, config.agentPort)
+  const bound: Listening[] = []
+  const on = async (port: number) => {
+    const one = await listen(config, port)
+    bound.push(one)
+    return one
+  }
   try {
-    return { agent, operator: await listen(config, config.operatorPort) }
+    const agent = await on(config.agentPort)
+    const operator = await on(config.operatorPort)
+    const doors = new Map<string, Listening>()
+    for (const [name, port] of config.connectionPorts) doors.set(name, await on(port))
+    return { agent, operator, doors }
   } catch (error) {
-    await drain(agent.server, 0)
+    await drainAll(bound, 0)
     throw error
   }
 }

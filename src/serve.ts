@@ -72,6 +72,7 @@ async function greet(config: Config, broker: Broker): Promise<() => Promise<void
     '',
     `  agents     ${broker.agentUrl}`,
     `  operators  ${broker.operatorUrl}`,
+    ...[...broker.doorUrls].map(([name, url]) => `  ${name.padEnd(9)}  ${url}`),
     `  database   ${store}`,
   ]
   if (broker.enrolment === null) {

@@ -16,6 +16,7 @@ const CallShape = z.object({
   query: z.array(z.tuple([z.string(), z.string()])),
   contentType: z.string().nullable(),
   body: z.base64(),
+  idempotencyKey: z.string().optional(),
 })
 
 export function sealedCall(
@@ -33,8 +34,12 @@ export async function openCall(
   sealed: string,
 ): Promise<Call> {
   const opened = await ctx.keyring.open(rowOf(approval), sealed)
-  const { body, ...rest } = CallShape.parse(JSON.parse(opened.reveal()))
-  return { ...rest, body: new Uint8Array(Buffer.from(body, 'base64')) }
+  const { body, idempotencyKey, ...rest } = CallShape.parse(JSON.parse(opened.reveal()))
+  return {
+    ...rest,
+    body: new Uint8Array(Buffer.from(body, 'base64')),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+  }
 }
 
 const OutcomeShape = z.object({

@@ -231,6 +231,7 @@ function refuse(response: ServerResponse, error: unknown): void {
     detail,
     ...(hint === undefined ? {} : { hint }),
     message,
+    error: { message, code },
     errors: [{ message }],
   }
   response.writeHead(502, { 'content-type': 'application/json' })

@@ -24,7 +24,9 @@ export function refusal(problem: Problem, form: RefusalForm): Answer {
   const { retry_after: retryAfter, detail, hint, code } = problem
   const message = hint === undefined ? detail : `${detail} ${hint}`
   const errors = [{ message, extensions: { code, request_id: problem.request_id } }]
-  const more = { problem: {}, graphql: { errors }, json: { message } }[form]
+  // Stripe's client takes an answer without an `error` for a success, whatever its status.
+  const error = { message, code, type: 'valetkey', request_id: problem.request_id }
+  const more = { problem: {}, graphql: { errors }, json: { message, error } }[form]
   return {
     status: problem.status,
     headers: [

@@ -111,6 +111,7 @@ export async function readCall(incoming: Incoming, target: Target, bytes: number
     )
   }
   const contentType = single(incoming, 'content-type')
+  const idempotencyKey = readIdempotencyKey(incoming)
   const body = await incoming.body(bytes)
   await together()
   return {
@@ -119,7 +120,17 @@ export async function readCall(incoming: Incoming, target: Target, bytes: number
     query: target.query,
     contentType,
     body,
+    ...(idempotencyKey === null ? {} : { idempotencyKey }),
   }
+}
+
+/** As Stripe and others take it (draft-ietf-httpapi-idempotency-key-header). */
+function readIdempotencyKey(incoming: Incoming): string | null {
+  const key = single(incoming, 'idempotency-key')
+  if (key === null || /^[\x21-\x7e]{1,255}$/.test(key)) return key
+  throw new BrokerError('malformed-request', 'The idempotency key cannot be taken.', {
+    hint: 'Send 255 printable characters at most, without spaces.',
+  })
 }
 
 function single(incoming: Incoming, name: string): string | null {

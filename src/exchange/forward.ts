@@ -64,6 +64,9 @@ export async function forward(ctx: Context, sending: Sending): Promise<Relayed> 
     headers: [
       ['accept', request.accept],
       ...(request.contentType === null ? [] : [['content-type', request.contentType] as const]),
+      ...(request.idempotencyKey === undefined
+        ? []
+        : [['idempotency-key', request.idempotencyKey] as const]),
     ],
     body: request.body,
     credential,

@@ -21,6 +21,14 @@ import { currentNonce } from '../tokens/dpop.ts'
 /** A reader that takes nothing for this long is cut. */
 const slowReaderMs = 30_000
 
+/** Whatever comes in is for one connection: its path is put below that, raw as it is, and judged like any other. */
+export function behindDoor(connection: string, agent: RequestListener): RequestListener {
+  return (request, response) => {
+    request.url = `/x/${connection}${request.url ?? ''}`
+    return agent(request, response)
+  }
+}
+
 /** The road for `/x` and `/explain`; everything else goes to `rest`. */
 export function agentPlane(ctx: Context, rest: RequestListener): RequestListener {
   const calls = underWay(ctx)

@@ -13,6 +13,8 @@ export type Call = {
   /** The whole Content-Type header, or null if there was none. */
   contentType: string | null
   body: Uint8Array
+  /** Makes sending it again harmless, where the API knows such a thing. It says nothing about what is done. */
+  idempotencyKey?: string
 }
 
 /** The request that will leave: composed from what was judged, never the caller's bytes beside another reading of them. */
@@ -25,6 +27,7 @@ export type CanonicalRequest = {
   contentType: string | null
   accept: string
   body: Uint8Array | null
+  idempotencyKey?: string
 }
 
 /** What a call means: operations to judge and one request to send, or an answer from the broker's own knowledge. */

@@ -90,6 +90,7 @@ async function contextOver(kind: StoreKind, log: Context['log']): Promise<Contex
       logLevel: 'trace',
       approvalMs: 1_800_000,
       freezeAfter: 20,
+      connectionPorts: new Map(),
       limits,
     },
     publicUrl: 'http://localhost:8420',

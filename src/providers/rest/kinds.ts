@@ -12,6 +12,9 @@ export type Kinds = {
   words: ReadonlySet<string>
 }
 
+/** The API itself, around all that is in it: for a key that is one environment's alone. */
+export const whole = { kind: 'api', id: 'whole' } as const
+
 /** `parentBranchId`, `parent-branch_id`: their words, small. */
 export function nameWords(name: string): string[] {
   return name
@@ -41,7 +44,11 @@ export function kindsOf(templates: readonly Template[]): Kinds {
       }
     }
   }
-  const taken = new Map<string, string>()
+  // Names that the engine has for itself.
+  const taken = new Map<string, string>([
+    [whole.kind, whole.kind],
+    ['all', 'all'],
+  ])
   const names = new Map(
     [...shortest.keys()].map((one) => [one, unique(nameOf(one), one, taken)] as const),
   )

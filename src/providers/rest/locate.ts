@@ -3,7 +3,7 @@ import { BrokerError } from '../../errors.ts'
 import type { Located, Place, Resource } from '../../policy/operation.ts'
 import type { Described, Discovered, Lookup } from '../provider.ts'
 import type { RestCatalogue, RestOperation } from './catalogue.ts'
-import type { RestKind } from './kinds.ts'
+import { type RestKind, whole } from './kinds.ts'
 
 /** An id that is one segment and nothing else. Dots alone, encodings and separators would make it another path. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
@@ -14,6 +14,9 @@ export async function locateRest(
   { kind: name, id, spread }: Resource,
   lookup: Lookup,
 ): Promise<Located> {
+  if (name === whole.kind) {
+    return id === whole.id ? everything(spread === true) : { known: false, why: 'there is one API' }
+  }
   const kind = catalogue.kinds.all.find((one) => one.kind === name)
   if (kind === undefined) return { known: false, why: `there is no kind ${name}` }
   const ids = id.split('/')
@@ -29,7 +32,13 @@ export async function locateRest(
 }
 
 function placeOf({ path }: RestKind, ids: readonly string[]): Place {
-  return path.map((kind, i) => ({ kind, id: ids.slice(0, i + 1).join('/') }))
+  return [whole, ...path.map((kind, i) => ({ kind, id: ids.slice(0, i + 1).join('/') }))]
+}
+
+/** Whoever only sees the API does not see all that is in it. */
+function everything(spread: boolean): Located {
+  const place: Place = spread ? [whole, { kind: 'all', id: '*' }] : [whole]
+  return { known: true, home: place, places: [place] }
 }
 
 function innerKind({ kinds }: RestCatalogue, { parameters }: RestKind): RestKind | undefined {
@@ -121,7 +130,9 @@ export async function discoverRest(
   catalogue: RestCatalogue,
   lookup: Lookup,
 ): Promise<Discovered[]> {
-  const found: Discovered[] = []
+  const found: Discovered[] = [
+    { kind: whole.kind, address: whole.id, place: [whole], note: 'all of it' },
+  ]
   let refused: string | null = null
   const kinds = catalogue.kinds.all.toSorted((a, b) => a.parameters.length - b.parameters.length)
   for (const kind of kinds) {
@@ -138,7 +149,7 @@ export async function discoverRest(
       else if (outer === undefined) refused = answer.why
     }
   }
-  if (found.length > 0 || refused === null) return found
+  if (found.length > 1 || refused === null) return found
   throw new BrokerError('not-found', `Nothing can be listed: ${refused}.`, {
     hint: 'Check the secret, the base URL and the placement.',
   })
@@ -193,12 +204,13 @@ export async function describeRest(
   { kind: name, id }: Pick<Resource, 'kind' | 'id'>,
   lookup: Lookup,
 ): Promise<Described> {
+  if (name === whole.kind) return { facts: [['API', 'all of it']], hangs: [] }
   const kind = catalogue.kinds.all.find((one) => one.kind === name)
   if (kind === undefined) throw new Error(`there is no kind ${name}`)
   const found = await shown(catalogue, kind, id.split('/'), lookup)
   if ('why' in found) throw new Error(found.why)
-  const [whole, inner] = candidates(found.data)
-  const facts = Object.entries({ ...whole, ...inner }).flatMap(
+  const [outer, inner] = candidates(found.data)
+  const facts = Object.entries({ ...outer, ...inner }).flatMap(
     ([field, value]): [string, string][] => {
       const said = text(value)
       return said !== undefined &&

@@ -1,7 +1,8 @@
 /** A provider made of a description: the REST engine with one API's catalogue. Opens nothing, keeps nothing. */
-import type { Offered, Placement, Provider } from '../provider.ts'
+import type { Kind, Offered, Placement, Provider } from '../provider.ts'
 import { compileRest, type RestCatalogue, type RestOperation } from './catalogue.ts'
 import { Description, Overrides } from './description.ts'
+import { whole } from './kinds.ts'
 import { describeRest, discoverRest, findRest, locateRest } from './locate.ts'
 import { readRest } from './read.ts'
 import { writeTemplate } from './template.ts'
@@ -49,7 +50,14 @@ export function restProvider(
     template: null,
     baseUrl: description.base_url ?? '',
     placements: placement === undefined ? {} : { [description.placement]: placement },
-    kinds: catalogue.kinds.all.map(({ kind, path }) => ({ kind, bind: 'owns', path })),
+    // `all` stands for whatever an operation that names nothing is about; it cannot be bound.
+    kinds: [
+      { kind: whole.kind, bind: 'owns', path: [whole.kind] },
+      { kind: 'all', bind: 'owns', path: [whole.kind, 'all'] },
+      ...catalogue.kinds.all.map(
+        ({ kind, path }): Kind => ({ kind, bind: 'owns', path: [whole.kind, ...path] }),
+      ),
+    ],
     slashes: catalogue.operations.some((one) => one.template.some((part) => 'several' in part)),
     compile: () => null,
     largeBody: () => null,

@@ -4,7 +4,7 @@ import type { Effect, Operation, Resource } from '../../policy/operation.ts'
 import { type Json, readJson } from '../json.ts'
 import type { Call, CanonicalRequest, Reading } from '../provider.ts'
 import type { RestCatalogue, RestOperation } from './catalogue.ts'
-import { nameWords, type RestKind } from './kinds.ts'
+import { nameWords, type RestKind, whole } from './kinds.ts'
 import type { Part } from './template.ts'
 
 const jsonType = /^application\/(?:json|[a-z0-9.-]+\+json)(?:\s*;\s*charset="?utf-8"?)?$/i
@@ -38,6 +38,11 @@ export function readRest(catalogue: RestCatalogue, call: Call): Reading {
   ]
   demandPlain(given)
   const found = resourcesOf(catalogue, operation, parameters, given)
+  // What names nothing acts on all there is.
+  if (found.resources.length === 0 && !operation.harmless) {
+    const all: Resource = { ...whole, role: 'target', argument: 'the API', spread: true }
+    if (found.missing.length === 0) found.resources.push(all)
+  }
   const effects = effectsOf(operation, content)
   const known: Operation = {
     name: operation.name,
@@ -58,6 +63,7 @@ export function readRest(catalogue: RestCatalogue, call: Call): Reading {
     contentType: content.type,
     accept: 'application/json',
     body: content.body,
+    ...(call.idempotencyKey === undefined ? {} : { idempotencyKey: call.idempotencyKey }),
   }
   return { kind: 'call', operations: [known], request, form: null }
 }
