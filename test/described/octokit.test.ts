@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { request } from '@octokit/request'
 import { expect, inject, it } from 'vitest'
-import { expectOk, front } from '../support/broker.ts'
+import { expectOk, front, send } from '../support/broker.ts'
 import { closeLater } from '../support/closing.ts'
 
 const secret = `ghp_${inject('marker')}_${randomUUID()}`
@@ -74,6 +74,14 @@ it('reads and writes in the repository of its environment, and sees nothing of a
   expect(await refused('Staging')).toBe('resource-unresolved')
   await expect(octokit('DELETE /repos/{owner}/{repo}', staging)).rejects.toMatchObject({
     status: 403,
+  })
+  const git = await send(
+    `${at.broker.agentUrl}/x/github/acme/staging.git/info/refs?service=git-receive-pack`,
+    { headers: { authorization: `Basic ${btoa(`x:${await at.capability({ scope: 'issues' })}`)}` } },
+  )
+  expect(git.json).toMatchObject({
+    code: 'unknown-operation',
+    hint: expect.stringContaining('valetkey lease create'),
   })
   expect(asked.filter((one) => /DELETE|production.issues/.test(one))).toEqual([])
 })

@@ -124,6 +124,8 @@ function text(value: unknown): string | undefined {
 }
 
 const mostParents = 40
+/** A large API has a hundred lists, and each may be asked for every parent. */
+const mostLookups = 200
 
 /** What lists of the API show, outermost kinds first. Of each list the first page. */
 export async function discoverRest(
@@ -134,6 +136,8 @@ export async function discoverRest(
     { kind: whole.kind, address: whole.id, place: [whole], note: 'all of it' },
   ]
   let refused: string | null = null
+  let answered = false
+  let left = mostLookups
   const kinds = catalogue.kinds.all.toSorted((a, b) => a.parameters.length - b.parameters.length)
   for (const kind of kinds) {
     const list = catalogue.lists.get(kind.parameters.at(-1) ?? '')
@@ -144,12 +148,15 @@ export async function discoverRest(
         ? [[]]
         : found.filter((one) => one.kind === outer).map(({ place }) => lastIds(place))
     for (const ids of parents.slice(0, mostParents)) {
+      if (left === 0) return found
+      left -= 1
       const answer = await lookup(pathWith(list, kind.parameters, ids), {})
+      answered ||= answer.ok
       if (answer.ok) found.push(...listed(answer.data, kind, ids))
-      else if (outer === undefined) refused = answer.why
+      else if (outer === undefined) refused ??= answer.why
     }
   }
-  if (found.length > 1 || refused === null) return found
+  if (answered || refused === null) return found
   throw new BrokerError('not-found', `Nothing can be listed: ${refused}.`, {
     hint: 'Check the secret, the base URL and the placement.',
   })

@@ -90,11 +90,17 @@ function demandSeveral(segments: readonly string[], parts: readonly Part[]): voi
 }
 
 function unknown(method: string, segments: readonly string[]): BrokerError {
+  const path = `/${segments.join('/')}`
+  const git = /\/info\/refs$|\/git-(?:upload|receive)-pack$/.test(path)
   return new BrokerError(
     'unknown-operation',
-    `The API has no ${method.slice(0, 20)} /${segments.join('/').slice(0, 200)} that this broker knows.`,
+    git
+      ? 'Git speaks to a server of its own, and this connection relays calls of an API.'
+      : `The API has no ${method.slice(0, 20)} ${path.slice(0, 200)} that this broker knows.`,
     {
-      hint: 'See what there is with GET /v1/capability, or ask a human to describe it: valetkey provider add.',
+      hint: git
+        ? 'Take a token for it that lives as long as the work: valetkey lease create, of a connection to github-app.'
+        : 'See what there is with GET /v1/capability, or ask a human to describe it: valetkey provider add.',
     },
   )
 }
