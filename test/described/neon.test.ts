@@ -66,6 +66,8 @@ describe.each(stores)('Neon, imported, on %s', (kind) => {
     ;({ at, neon, key, client, token } = await ready(kind))
   })
 
+  const done = async (answer: Answer) => expectOk(await confirm(at, key, [changeIn(answer)]))
+
   it('serves its own client in the branch that the environment owns', async () => {
     const neonClient = client()
     const { data } = await neonClient.listProjectBranchDatabases('proj-one', 'br-staging')
@@ -213,6 +215,36 @@ describe.each(stores)('Neon, imported, on %s', (kind) => {
     expect(
       (await at.audit()).some((one) => one['operation'] === 'deleteProjectBranchDatabase'),
     ).toBe(true)
+  })
+
+  it('asks a human before it destroys, shows what that is about, and is carried out once', async () => {
+    neon.projects.get('proj-one')?.get('br-staging')?.add('old')
+    await done(
+      await at.admin('PUT', '/admin/scopes/careful', {
+        ...{ environment: 'staging', allow: ['neon:deleteProjectBranchDatabase'] },
+        approve: ['neon:@destructive'],
+      }),
+    )
+    await done(await at.admin('PUT', '/admin/agents/cursor/grants/careful'))
+    const careful = await at.capability({ scope: 'careful' })
+    const path = '/x/neon/projects/proj-one/branches/br-staging/databases/old'
+    const call = (headers = {}) =>
+      send(at.broker.agentUrl + path, {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${careful}`, ...headers },
+      })
+    const asked = await call()
+    expect(asked.json).toMatchObject({ code: 'approval-required' })
+    const { id } = asked.json['approval'] as { id: string }
+    const shown = expectOk(await at.admin('GET', `/admin/approvals/${id}`))
+    expect(shown.text).toContain('proj-one/br-staging/old')
+    const approval = `/console/api/approvals/${id}`
+    expectOk(await key.touch(`${approval}/options`, `${approval}/approve`, { how: {} }))
+    const spent = await Promise.all([1, 2, 3].map(() => call({ 'valetkey-approval': id })))
+    expect(spent.map(({ status }) => status).toSorted()).toEqual([200, 403, 403])
+    expect(
+      neon.asked.filter((one) => one.startsWith('DELETE') && one.endsWith('/old')),
+    ).toHaveLength(1)
   })
 
   it('takes a newer description only with a touch that shows what it changes', async () => {

@@ -77,7 +77,9 @@ it('reads and writes in the repository of its environment, and sees nothing of a
   })
   const git = await send(
     `${at.broker.agentUrl}/x/github/acme/staging.git/info/refs?service=git-receive-pack`,
-    { headers: { authorization: `Basic ${btoa(`x:${await at.capability({ scope: 'issues' })}`)}` } },
+    {
+      headers: { authorization: `Basic ${btoa(`x:${await at.capability({ scope: 'issues' })}`)}` },
+    },
   )
   expect(git.json).toMatchObject({
     code: 'unknown-operation',
