@@ -19,6 +19,8 @@ export type Incoming = {
   /** Reads the body, once, up to a bound. Throws `payload-too-large` beyond it and `malformed-request` if it breaks off. */
   body(limit: number): Promise<Uint8Array>
   address: string
+  /** Where the connection lies as the caller sees it, if that is not below `/x/`. */
+  root?: string
   /** Aborts when the caller has gone, and when the call is cut: then its reason is the refusal. */
   signal: AbortSignal
   cut(why: BrokerError): void

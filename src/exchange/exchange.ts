@@ -55,7 +55,11 @@ export async function carryOut(
   const answer = await concluded(ctx, noted, incoming.signal, () =>
     leases
       ? leaseAnswer(ctx, { ...ready, capability, sites: noted.facts.sites.flat() })
-      : forward(ctx, { ...ready, signal: incoming.signal }),
+      : forward(ctx, {
+          ...ready,
+          root: incoming.root ?? `/x/${target.connection}`,
+          signal: incoming.signal,
+        }),
   )
   // A credential is kept nowhere.
   return leases ? answer : ready.permit.keep(answer)

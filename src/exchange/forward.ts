@@ -48,6 +48,8 @@ export type Sending = {
   credential: Secret
   /** Secrets that it had before: not sent, but taken out of the answer too. */
   former: readonly Secret[]
+  /** Where the connection lies as the caller sees it: `/x/github`, or nothing at a listener of its own. */
+  root: string
   signal: AbortSignal
 }
 
@@ -74,8 +76,9 @@ export async function forward(ctx: Context, sending: Sending): Promise<Relayed> 
     wholeBytes,
     signal,
   })
-  refuseRedirect(connection, answered)
   const forms = remembered(sending)
+  const redirected = redirection(sending, forms, answered)
+  if (redirected !== null) return redirected
   const body = await readBody(ctx, sending, answered, forms)
   const failed =
     body instanceof Uint8Array
@@ -98,13 +101,35 @@ function remembered({ connection, credential, former }: Sending): Forms {
   return forms
 }
 
-/** Its Location may carry a signed URL to anywhere, so it is reported and not relayed. */
-function refuseRedirect(connection: ConnectionPolicy, { status, drop }: Answered): void {
-  if (status < 300 || status >= 400) return
+/**
+ * Never followed here. One of a REST API that stays below the base URL is shown as the broker's own path, so that whoever follows it
+ * asks again and is judged again. Any other Location may carry a signed URL, so only its host is told.
+ */
+function redirection(sending: Sending, forms: Forms, answered: Answered): Relayed | null {
+  const { connection, provider, request, root } = sending
+  const { status, headers, drop } = answered
+  if (status < 300 || status >= 400) return null
   drop()
+  const base = new URL(connection.baseUrl)
+  const [, location = ''] = headers.find(([name]) => name === 'location') ?? []
+  const from = connection.baseUrl + request.path
+  const to = URL.canParse(location, from) ? new URL(location, from) : null
+  const below = base.pathname.replace(/\/$/, '')
+  if (
+    provider.engine === 'rest' &&
+    to !== null &&
+    to.origin === base.origin &&
+    to.username === '' &&
+    to.pathname.startsWith(`${below}/`)
+  ) {
+    const path = root + to.pathname.slice(below.length) + to.search
+    const shown = [['location', redactText(forms, path)] as const]
+    return { status, headers: shown, body: new Uint8Array(), failed: false }
+  }
+  const where = to === null ? '' : ` to ${redactText(forms, to.host)}`
   throw new BrokerError(
     'upstream-unreachable',
-    `The upstream of ${connection.name} answered ${status}, a redirect, which the broker never follows.`,
+    `The upstream of ${connection.name} answered ${status}, a redirect${where}, which the broker never follows.`,
     { connection: connection.name, hint: 'Check the base URL of the connection with a human.' },
   )
 }

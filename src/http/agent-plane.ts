@@ -21,10 +21,14 @@ import { currentNonce } from '../tokens/dpop.ts'
 /** A reader that takes nothing for this long is cut. */
 const slowReaderMs = 30_000
 
+/** What came in at a listener for one connection. */
+const doors = new WeakSet<IncomingMessage>()
+
 /** Whatever comes in is for one connection: its path is put below that, raw as it is, and judged like any other. */
 export function behindDoor(connection: string, agent: RequestListener): RequestListener {
   return (request, response) => {
     request.url = `/x/${connection}${request.url ?? ''}`
+    doors.add(request)
     return agent(request, response)
   }
 }
@@ -136,6 +140,7 @@ function incomingFrom(
     headers: pairs(request.rawHeaders, limits),
     body: (limit) => readBody(request, limit, held),
     address: request.socket.remoteAddress ?? 'unknown',
+    ...(doors.has(request) ? { root: '' } : {}),
     signal: gone.signal,
     cut: (why) => gone.abort(why),
   }

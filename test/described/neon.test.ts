@@ -187,6 +187,45 @@ describe.each(stores)('Neon, imported, on %s', (kind) => {
     expect(said).toMatchObject({ code: 'resource-unresolved' })
   })
 
+  it('follows no redirect: one within the API is asked for anew, of any other the host is told', async () => {
+    const databases = (branch: string) => `/projects/proj-one/branches/${branch}/databases`
+    const redirects = (location: string) => {
+      neon.script = (path) =>
+        path.endsWith('/schema') ? { status: 307, body: {}, headers: { location } } : null
+    }
+    const call = (redirect: 'manual' | 'follow') =>
+      fetch(`${at.broker.agentUrl}/x/neon/projects/proj-one/branches/br-staging/schema`, {
+        headers: { authorization: `Bearer ${token}` },
+        redirect,
+      })
+    redirects(`${new URL(neon.url).pathname}${databases('br-staging')}?limit=1`)
+    const shown = await call('manual')
+    expect([shown.status, shown.headers.get('location')]).toEqual([
+      307,
+      `/x/neon${databases('br-staging')}?limit=1`,
+    ])
+    redirects(`${new URL(neon.url).pathname}${databases('br-staging')}`)
+    expect(await (await call('follow')).json()).toHaveProperty('databases')
+    redirects(neon.url + databases('br-production'))
+    expect(await (await call('follow')).json()).toMatchObject({ code: 'outside-environment' })
+    const arrived = neon.asked.length
+    for (const location of [
+      `https://elsewhere.example/?signed=${neon.token}`,
+      `${new URL(neon.url).origin}/admin`,
+      `//${neon.token}@${new URL(neon.url).host}/api/v2/x`,
+      'http://[',
+    ]) {
+      redirects(location)
+      const refused = await call('manual')
+      const text = await refused.text()
+      expect([location, refused.status, text.includes(neon.token)]).toEqual([location, 502, false])
+      if (location.includes('elsewhere')) expect(text).toContain('to elsewhere.example')
+    }
+    neon.script = null
+    // Each time the call itself and its look-up, and nothing else.
+    expect(neon.asked.slice(arrived).every((one) => one.includes('br-staging'))).toBe(true)
+  })
+
   it('keeps its key out of every answer', async () => {
     neon.script = (path) =>
       path.endsWith('/databases')
