@@ -22,6 +22,7 @@ export async function endRole(native: Native, database: string, role: string): P
     // First, so that whatever cannot be cleared up is at least nobody's to use.
     await run(sql, 'alter role %I nologin password null connection limit 0', role)
     await endSessions(sql, role)
+    await takeBack(sql, role)
     for (const one of await databasesOf(sql, role)) {
       if (one !== database) await within(native, one, (other) => clear(other, role, until))
     }
@@ -46,6 +47,27 @@ async function endSessions(sql: Sql, role: string): Promise<void> {
   throw new Error('its sessions do not end')
 }
 
+/**
+ * What it was given, before anything is cleared up: whatever of its stays for a later attempt, a function that runs with its rights
+ * for one, has none. Statements that cannot be made are left to the rest.
+ */
+async function takeBack(sql: Sql, role: string): Promise<void> {
+  const rows = await sql`
+    select format('revoke all on %s %s from %I cascade', case
+        when o.type in ('table', 'view', 'materialized view', 'foreign table', 'table column') then 'table'
+        when o.type in ('function', 'procedure', 'aggregate') then 'routine' else o.type end,
+      case o.type when 'table column' then d.objid::regclass::text else o.identity end, ${role}::text) as statement
+    from pg_shdepend d, lateral pg_identify_object(d.classid, d.objid, 0) o
+    where d.deptype = 'a' and d.refclassid = 'pg_authid'::regclass
+      and d.refobjid = (select oid from pg_roles where rolname = ${role})
+      and d.dbid in (0, (select oid from pg_database where datname = current_database()))
+      and d.classid <> 'pg_default_acl'::regclass`
+  await asFarAsPossible(
+    sql,
+    rows.map(({ statement }) => String(statement)),
+  )
+}
+
 /** All in which it owns something or was given something: one may have been made after the lease began. */
 async function databasesOf(sql: Sql, role: string): Promise<string[]> {
   const rows = await sql`
@@ -59,9 +81,11 @@ async function databasesOf(sql: Sql, role: string): Promise<string[]> {
 /** Leaves the role with nothing in this database. */
 async function clear(sql: Sql, role: string, until: number): Promise<void> {
   await forgetPrepared(sql, role)
+  await takeBack(sql, role)
   await detach(sql, role, until)
   await dropCode(sql, role, until)
-  await inTurn(sql, await emptying(sql, role))
+  // Nobody else may call what is left: this is for whoever does not know that.
+  await asFarAsPossible(sql, await emptying(sql, role))
   await handOn(sql, role, until)
   await settled(() => run(sql, 'drop owned by %I', role))
 }
@@ -113,17 +137,27 @@ async function inTurn(sql: Sql, statements: readonly string[]): Promise<number> 
 /** Needed by something, not ours to touch, or gone with what went before it: by their codes (PostgreSQL, appendix A). */
 const stays = new Set(['2BP01', '42501', '42P01', '42703', '42704', '42883'])
 
+/** One that fails keeps none of the others back. Throws the first that failed for any other reason, once all were tried. */
 async function oneByOne(sql: Sql, statements: readonly string[]): Promise<number> {
+  const failed: unknown[] = []
   let done = 0
   for (const statement of statements) {
     try {
       await settled(() => sql.unsafe(statement))
       done += 1
     } catch (error) {
-      if (!stays.has(codeOf(error) ?? '')) throw error
+      if (!stays.has(codeOf(error) ?? '')) failed.push(error)
     }
   }
+  if (failed.length > 0) throw failed[0]
   return done
+}
+
+async function asFarAsPossible(sql: Sql, statements: readonly string[]): Promise<void> {
+  for (const statement of statements) {
+    // What matters about it is looked at by the next step, or was done by the one before.
+    await settled(() => sql.unsafe(statement)).catch(() => {})
+  }
 }
 
 /** The statements that take it away. A default stays where it does no more than count on. */
@@ -135,6 +169,11 @@ async function attachments(sql: Sql, role: string): Promise<string[]> {
         format('%I.%I', n.nspname, c.relname) as name
       from me, pg_class c join pg_namespace n on n.oid = c.relnamespace
       where c.relowner = me.id and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')),
+    code as (
+      select p.oid, p.proacl, p.proowner, p.prosecdef, p.prokind, case p.prokind
+          when 'a' then p.oid::regprocedure::text
+          else format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) end as name
+      from me, pg_proc p join pg_namespace n on n.oid = p.pronamespace where p.proowner = me.id),
     given as (
       select case relkind when 'S' then 'sequence' else 'table' end as what, name, grantee
         from own, aclexplode(relacl)
@@ -142,8 +181,8 @@ async function attachments(sql: Sql, role: string): Promise<string[]> {
       select 'table', name, x.grantee
         from own join pg_attribute a on a.attrelid = own.oid, aclexplode(a.attacl) x
       union
-      select 'routine', p.oid::regprocedure::text, x.grantee
-        from me, pg_proc p, aclexplode(p.proacl) x where p.proowner = me.id and p.prokind <> 'a'
+      select 'routine', code.name, x.grantee
+        from code, aclexplode(coalesce(code.proacl, acldefault('f', code.proowner))) x
       union
       select 'type', t.oid::regtype::text, x.grantee
         from me, pg_type t, aclexplode(t.typacl) x where t.typowner = me.id
@@ -154,7 +193,20 @@ async function attachments(sql: Sql, role: string): Promise<string[]> {
       from own join pg_trigger t on t.tgrelid = own.oid where not t.tgisinternal and t.tgparentid = 0
     union all
     select format('drop rule %I on %s', r.rulename, own.name)
-      from own join pg_rewrite r on r.ev_class = own.oid where r.rulename <> '_RETURN'
+      from own join pg_rewrite r on r.ev_class = own.oid
+      where own.relkind not in ('v', 'm') or r.rulename <> '_RETURN'
+    union all
+    select format('alter routine %s security invoker', name) from code where prosecdef and prokind <> 'a'
+    union all
+    select format('drop cast (%s as %s)', c.castsource::regtype, c.casttarget::regtype)
+      from pg_cast c where c.castfunc in (select oid from code)
+        or exists (select from me, pg_type t where t.typowner = me.id and t.oid in (c.castsource, c.casttarget)
+          and not exists (select from pg_depend d
+            where d.classid = 'pg_cast'::regclass and d.objid = c.oid and d.deptype = 'i'))
+    union all
+    select format('alter table %s detach partition %s finalize', i.inhparent::regclass, i.inhrelid::regclass)
+      from pg_inherits i where i.inhdetachpending
+        and (i.inhparent in (select oid from own) or i.inhrelid in (select oid from own))
     union all
     select format('drop policy %I on %s', p.polname, own.name)
       from own join pg_policy p on p.polrelid = own.oid
@@ -199,13 +251,23 @@ async function drops(sql: Sql, role: string): Promise<string[]> {
     select format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass) as statement
     from pg_trigger t join pg_proc p on p.oid = t.tgfoid
     where not t.tgisinternal and t.tgparentid = 0 and pg_get_userbyid(p.proowner) = ${role}`
-  const code = (await owned(sql, role)).filter(({ type }) => !kept.has(type))
+  // With the modes of their arguments: two procedures may differ by nothing else.
+  const routines = await sql`
+    select format('drop %s %I.%I(%s)',
+      case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end, n.nspname, p.proname,
+      case when p.prokind = 'a' and p.pronargs = 0 then '*' else pg_get_function_identity_arguments(p.oid) end) as statement
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace where pg_get_userbyid(p.proowner) = ${role}`
+  const code = (await owned(sql, role)).filter(
+    ({ type }) => !kept.has(type) && !routineTypes.has(type),
+  )
   return [
-    ...triggers.map(({ statement }) => String(statement)),
+    ...[...triggers, ...routines].map(({ statement }) => String(statement)),
     // As the database itself spells it, quoted where it has to be.
     ...code.map(({ type, identity }) => `drop ${dropped[type] ?? type} ${identity}`),
   ]
 }
+
+const routineTypes = new Set(['function', 'procedure', 'aggregate'])
 
 /** Where `drop` knows it by another word. */
 const dropped: Readonly<Record<string, string>> = { 'statistics object': 'statistics' }
@@ -234,11 +296,10 @@ async function owned(sql: Sql, role: string): Promise<Owned[]> {
  */
 async function emptying(sql: Sql, role: string): Promise<string[]> {
   const rows = await sql`
-    select format('create or replace %s %I.%I(%s)%s language plpgsql as %L; revoke all on routine %s from public',
+    select format('create or replace %s %I.%I(%s)%s language plpgsql as %L',
         case p.prokind when 'p' then 'procedure' else 'function' end, n.nspname, p.proname, a.list,
         case p.prokind when 'p' then '' else ' returns ' || pg_get_function_result(p.oid) end,
-        format('begin raise exception %L; end', 'the lease that made this function has ended'),
-        p.oid::regprocedure) as statement
+        format('begin raise exception %L; end', 'the lease that made this function has ended')) as statement
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace, lateral (
       select string_agg(format('%s %s %s%s', mode, quote_ident(nullif(name, '')), format_type(type, null),
           case when input > p.pronargs - p.pronargdefaults then ' default null' end), ', ' order by place) as list

@@ -323,6 +323,51 @@ describe('a holder that may create', async () => {
     await sql.end()
   })
 
+  it('keeps no right where its end cannot be finished, and hides no rule behind another name', async () => {
+    const blocked = root(made.staging)
+    const { answer, user } = await lived(
+      `create table copied as select * from bookings;
+       create table heard2 (who text);
+       create function spy2() returns int language plpgsql as $$ begin insert into public.heard2 values (current_user); return 1; end $$;
+       create rule hidden as on insert to copied do also insert into heard2 values (current_user);
+       alter rule hidden on copied rename to "_RETURN";
+       create function lasting() returns bigint language sql security definer as 'select count(*) from bookings';
+       create function lasting2() returns bigint language sql security definer as 'select count(*) from copied';
+       create aggregate cnt (*) (sfunc = int8inc, stype = int8, initcond = '0');
+       create procedure pp(a int) language plpgsql as $$ begin end $$;
+       create procedure pp(out a int) language plpgsql as $$ begin a := 1; end $$;
+       create type mine2 as (a int);
+       create function twice(in a mine2, out a int) language sql as 'select 1';
+       create cast (mine2 as int) with function twice(mine2)`,
+      async () => {
+        // Something of the vendor's that the end runs into.
+        await blocked`begin`
+        await blocked`lock table copied in access share mode`
+      },
+    )
+    expect(answer.json).toMatchObject({ state: 'ending' })
+    const later = await leased(at, await capability())
+    const two = await client(later)
+    for (const call of ['select lasting()', 'select lasting2()', 'select * from copied']) {
+      expect([call, await code(two.query(call))]).toEqual([call, '42501'])
+    }
+    await two.end()
+    const sql = root(made.staging)
+    const rights = await sql`
+      select has_table_privilege(${user}, 'bookings', 'select') as reads, has_schema_privilege(${user}, 'public', 'create') as creates`
+    expect([...rights]).toEqual([{ reads: false, creates: false }])
+    await blocked`commit`
+    await blocked.end()
+    await until(async () => (await roles(user)) === 0)
+    await sql`insert into copied (id) values (99)`
+    expect([...(await sql`select who from heard2`)]).toEqual([])
+    expect([
+      ...(await sql`select proname from pg_proc where proname in ('cnt', 'pp', 'twice', 'lasting', 'lasting2')`),
+    ]).toEqual([])
+    await sql.end()
+    expectOk(await at.admin('DELETE', `/admin/leases/${later.id}`))
+  })
+
   it('cannot make so much, or such things, that its lease never ends', async () => {
     const admin = root('postgres')
     const open = `open_${made.staging}`
