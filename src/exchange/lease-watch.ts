@@ -14,6 +14,7 @@ export function watchLeases(ctx: Context): { close(): Promise<void> } {
   const closing = new AbortController()
   let wake = () => {}
   let judged = -1
+  const underWay = new Set<Promise<unknown>>()
   const unwatch = ctx.realm.watch(() => wake())
   const watching = watch()
   return {
@@ -22,7 +23,24 @@ export function watchLeases(ctx: Context): { close(): Promise<void> } {
       unwatch()
       wake()
       await watching
+      await Promise.all(underWay)
     },
+  }
+
+  /** Not waited for: one that takes long keeps no other from being judged, or from ending. */
+  async function startEnding(): Promise<void> {
+    const due = await claimDue(ctx, atOnce - underWay.size)
+    for (const row of due) {
+      const ending = endLease(ctx, row)
+        .catch((error: unknown) =>
+          ctx.log.warn({ err: error, lease: row.id }, 'a lease was not ended'),
+        )
+        .finally(() => {
+          underWay.delete(ending)
+          if (underWay.size === atOnce - 1) wake()
+        })
+      underWay.add(ending)
+    }
   }
 
   async function watch(): Promise<void> {
@@ -31,7 +49,7 @@ export function watchLeases(ctx: Context): { close(): Promise<void> } {
         const policy = ctx.realm.now()
         if (policy.version !== judged) await endFallen(ctx, policy)
         judged = policy.version
-        await endDue(ctx)
+        await startEnding()
       } catch (error) {
         ctx.log.warn({ err: error }, 'leases could not be looked after')
       }
@@ -66,12 +84,4 @@ function whyFallen(policy: Snapshot, row: LeaseRow): string | null {
     return 'A capability that it was given or renewed with was revoked.'
   }
   return stillOffered(policy, capability, row) ? null : 'its scope does not give it any more'
-}
-
-async function endDue(ctx: Context): Promise<void> {
-  for (;;) {
-    const due = await claimDue(ctx, atOnce)
-    await Promise.all(due.map((row) => endLease(ctx, row)))
-    if (due.length < atOnce) return
-  }
 }

@@ -164,19 +164,21 @@ export async function extendLease(
     await leaseOf(ctx, { ...row, expiresAt: until }),
   )
   // Refused here it ends when it was to end before, or with what gave it before.
-  const [renewed] = await given((tx) =>
-    tx
+  const [renewed] = await given(async (tx) => {
+    const still = and(eq(leases.id, row.id), eq(leases.state, 'active'))
+    // Two that renew at once are both remembered.
+    const [before] = await tx.select().from(leases).where(still).for('update')
+    if (before === undefined) return []
+    const all = new Set([String(before.capability['jti']), ...renewers(before)])
+    return tx
       .update(leases)
       .set({
-        capability: {
-          ...capability,
-          renewers: [String(row.capability['jti']), ...renewers(row)].slice(0, mostRenewers),
-        },
+        capability: { ...capability, renewers: [...all].slice(0, mostRenewers) },
         ...{ expiresAt: until, tryAt: until },
       })
-      .where(and(eq(leases.id, row.id), eq(leases.state, 'active')))
-      .returning(),
-  )
+      .where(still)
+      .returning()
+  })
   if (renewed === undefined) throw gone()
   return renewed
 }
@@ -236,7 +238,10 @@ export async function countLeases({
   return row ?? { alive: 0, failing: 0 }
 }
 
+const idForm = /^lse_[0-9a-f]{32}$/
+
 export async function showLease(db: Db, id: string, agent?: string): Promise<LeaseRow> {
+  if (!idForm.test(id)) throw gone()
   const mine = agent === undefined ? undefined : eq(leases.agent, agent)
   const [row] = await db
     .select()
@@ -302,7 +307,10 @@ export async function endLease(ctx: Context, row: LeaseRow): Promise<boolean> {
     handle: null,
     lastError: null,
   }
-  await ctx.db.update(leases).set(ended).where(eq(leases.id, row.id))
+  await ctx.db
+    .update(leases)
+    .set(ended)
+    .where(and(eq(leases.id, row.id), eq(leases.state, 'ending')))
   await written(ctx, row, 'ended', { attempts: row.attempts + 1 })
   return true
 }

@@ -83,6 +83,8 @@ async function clear(sql: Sql, role: string, until: number): Promise<void> {
   await forgetPrepared(sql, role)
   await takeBack(sql, role)
   await detach(sql, role, until)
+  // Their expressions never change anything, and not every tree of tables lets go of them.
+  await asFarAsPossible(sql, await generated(sql, role))
   await dropCode(sql, role, until)
   // Nobody else may call what is left: this is for whoever does not know that.
   await asFarAsPossible(sql, await emptying(sql, role))
@@ -217,20 +219,23 @@ async function attachments(sql: Sql, role: string): Promise<string[]> {
     select format('alter table %s drop constraint %I', own.name, c.conname)
       from own join pg_constraint c on c.conrelid = own.oid
       where c.coninhcount = 0 and c.conparentid = 0
-        and (c.contype in ('c', 'x') or c.contype = 'f' and c.confrelid not in (select oid from own))
+        and (c.contype in ('c', 'x') or c.contype = 'f' and c.confrelid not in (select oid from own)
+          or exists (select from pg_index i join pg_opclass o on o.oid = any (i.indclass), me
+            where i.indexrelid = c.conindid and o.opcowner = me.id))
     union all
     select format('drop index %s', i.indexrelid::regclass)
       from own join pg_index i on i.indrelid = own.oid join pg_class c on c.oid = i.indexrelid
-      where (i.indexprs is not null or i.indpred is not null) and not c.relispartition
-        and not exists (select from pg_constraint k where k.conindid = i.indexrelid and k.contype = 'x')
+      where not c.relispartition and not exists (select from pg_constraint k where k.conindid = i.indexrelid)
     union all
-    select format('alter table %s alter column %I drop %s', own.name, a.attname,
-        case a.attgenerated when 's' then 'expression' else 'default' end)
+    select format('alter table %s detach partition %s', i.inhparent::regclass, i.inhrelid::regclass)
+      from own join pg_inherits i on i.inhparent = own.oid where own.relkind = 'p' and not i.inhdetachpending
+    union all
+    select format('alter table %s alter column %I drop default', own.name, a.attname)
       from own join pg_attrdef d on d.adrelid = own.oid
         join pg_attribute a on a.attrelid = own.oid and a.attnum = d.adnum
-      where own.relkind in ('r', 'p', 'f')
-        and (a.attgenerated = 's' and a.attinhcount = 0 or a.attgenerated = ''
-          and pg_get_expr(d.adbin, d.adrelid) !~ '^nextval\\(''([^'']|'''')*''::regclass\\)$')
+      where own.relkind in ('r', 'p', 'f') and a.attgenerated = ''
+        and case when pg_column_size(d.adbin) > 1500 then true
+          else pg_get_expr(d.adbin, d.adrelid) !~ '^nextval\\(''([^'']|'''')*''::regclass\\)$' end
     union all
     select format('alter domain %s drop constraint %I', c.contypid::regtype, c.conname)
       from me, pg_constraint c join pg_type t on t.oid = c.contypid
@@ -245,7 +250,17 @@ async function attachments(sql: Sql, role: string): Promise<string[]> {
   return rows.map(({ statement }) => String(statement))
 }
 
-/** The statements that drop what is no data, and triggers of others that call it. */
+/** The statements that make columns that were calculated plain ones, with what is in them. */
+async function generated(sql: Sql, role: string): Promise<string[]> {
+  const rows = await sql`
+    select format('alter table %s alter column %I drop expression', c.oid::regclass, a.attname) as statement
+    from pg_class c join pg_attribute a on a.attrelid = c.oid
+    where pg_get_userbyid(c.relowner) = ${role} and c.relkind in ('r', 'p')
+      and a.attgenerated = 's' and a.attinhcount = 0`
+  return rows.map(({ statement }) => String(statement))
+}
+
+/** The statements that drop what is no data, and triggers of others that call it. Indexes and partitioned tables hold none. */
 async function drops(sql: Sql, role: string): Promise<string[]> {
   const triggers = await sql`
     select format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass) as statement
@@ -257,11 +272,16 @@ async function drops(sql: Sql, role: string): Promise<string[]> {
       case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end, n.nspname, p.proname,
       case when p.prokind = 'a' and p.pronargs = 0 then '*' else pg_get_function_identity_arguments(p.oid) end) as statement
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace where pg_get_userbyid(p.proowner) = ${role}`
+  // What is partitioned holds no row itself; its partitions were made tables of their own.
+  const partitioned = await sql`
+    select format('drop table %s', c.oid::regclass) as statement
+    from pg_class c where pg_get_userbyid(c.relowner) = ${role} and c.relkind = 'p'
+      and not exists (select from pg_inherits i where i.inhparent = c.oid)`
   const code = (await owned(sql, role)).filter(
     ({ type }) => !kept.has(type) && !routineTypes.has(type),
   )
   return [
-    ...[...triggers, ...routines].map(({ statement }) => String(statement)),
+    ...[...triggers, ...routines, ...partitioned].map(({ statement }) => String(statement)),
     // As the database itself spells it, quoted where it has to be.
     ...code.map(({ type, identity }) => `drop ${dropped[type] ?? type} ${identity}`),
   ]
@@ -291,14 +311,15 @@ async function owned(sql: Sql, role: string): Promise<Owned[]> {
 }
 
 /**
- * The statements that leave of a function what something of others needs, its name and its shape: nothing of what it did, and no
- * more rights than its caller's. Whoever calls it is told.
+ * The statements that leave of a function what something of others needs, its shape: nothing of what it did, no more rights than its
+ * caller's, and no name by which anybody could come upon it. Whoever calls it is told.
  */
 async function emptying(sql: Sql, role: string): Promise<string[]> {
   const rows = await sql`
     select format('create or replace %s %I.%I(%s)%s language plpgsql as %L',
         case p.prokind when 'p' then 'procedure' else 'function' end, n.nspname, p.proname, a.list,
-        case p.prokind when 'p' then '' else ' returns ' || pg_get_function_result(p.oid) end,
+        case p.prokind when 'p' then '' when 'w' then ' returns ' || pg_get_function_result(p.oid) || ' window'
+          else ' returns ' || pg_get_function_result(p.oid) end,
         format('begin raise exception %L; end', 'the lease that made this function has ended')) as statement
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace, lateral (
       select string_agg(format('%s %s %s%s', mode, quote_ident(nullif(name, '')), format_type(type, null),
@@ -313,8 +334,16 @@ async function emptying(sql: Sql, role: string): Promise<string[]> {
           from unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargmodes, p.proargnames)
             with ordinality as raw(type, kind, name, place)) as plain
         where kind <> 't') as arguments) as a
-    where pg_get_userbyid(p.proowner) = ${role} and p.prokind in ('f', 'p')`
-  return rows.map(({ statement }) => String(statement))
+    where pg_get_userbyid(p.proowner) = ${role} and p.prokind in ('f', 'p', 'w')`
+  const renames = await sql`
+    select format('alter %s %s rename to %I', case p.prokind when 'a' then 'aggregate' else 'routine' end,
+      case p.prokind when 'a' then format('%I.%I(%s)', n.nspname, p.proname,
+          case p.pronargs when 0 then '*' else pg_get_function_identity_arguments(p.oid) end)
+        else format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) end,
+      'valetkey_kept_' || p.oid) as statement
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where pg_get_userbyid(p.proowner) = ${role} and p.proname !~ '^valetkey_kept_'`
+  return [...rows, ...renames].map(({ statement }) => String(statement))
 }
 
 /** A few at a time, since a lease may have made any number; then whatever else is left, all at once. */

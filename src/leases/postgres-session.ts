@@ -1,5 +1,6 @@
 /** A session of a connection's own role for the work on leases. It resolves no name that anybody else could have planted. */
 import { isIP } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type postgres from 'postgres'
 import { BrokerError } from '../errors.ts'
 import { dialer } from '../store/dialer.ts'
@@ -53,18 +54,53 @@ export async function within<T>(
   await import('../store/mended-driver.ts')
   const { default: open } = await import('postgres')
   const sql = open(options)
+  let unblocking: Promise<void> | undefined
+  const finished = new AbortController()
   try {
-    await demandPinned(sql)
+    const pid = await demandPinned(sql)
+    unblocking = unblock(() => open(options), pid, finished.signal)
     return await work(sql, warned)
+  } finally {
+    finished.abort()
+    await Promise.all([sql.end({ timeout: 1 }), unblocking])
+  }
+}
+
+/** As the broker names the roles of leases. */
+export const named = '^valetkey_[0-9a-f]{32}$'
+
+const patienceMs = 2_000
+
+/**
+ * A holder of a lease that does nothing inside a transaction may keep others from beginning and ending, for as long as its own lasts.
+ * Whoever stands in our way like that is cut; whoever works is waited for.
+ */
+async function unblock(open: () => Sql, pid: number, finished: AbortSignal): Promise<void> {
+  // The only way to reject is the end of the work, which the condition sees.
+  const rest = () => delay(patienceMs, undefined, { signal: finished, ref: false }).catch(() => {})
+  await rest()
+  if (finished.aborted) return
+  const sql = open()
+  try {
+    while (!finished.aborted) {
+      await sql`
+        select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity
+        where pid = any (pg_catalog.pg_blocking_pids(${pid}::int)) and usename ~ ${named}
+          and state = 'idle in transaction' and state_change < pg_catalog.now() - interval '1 second'`
+      await rest()
+    }
+  } catch {
+    // It only helps: what it could not clear away is told by the work itself.
   } finally {
     await sql.end({ timeout: 1 })
   }
 }
 
-/** A pooler on the way may drop what a session asks for at its start. */
-async function demandPinned(sql: Sql): Promise<void> {
-  const [row] = await sql`select pg_catalog.current_setting('search_path') as path`
-  if (row?.['path'] === searchPath) return
+/** A pooler on the way may drop what a session asks for at its start. Gives the number of its backend. */
+async function demandPinned(sql: Sql): Promise<number> {
+  const [row] = await sql`
+    select pg_catalog.current_setting('search_path') as path, pg_catalog.pg_backend_pid() as pid`
+  if (row?.['path'] === searchPath) return Number(row['pid'])
   throw new BrokerError('conflict', 'The database did not take the search path of this session.', {
     hint: 'Ask a human to let the connection reach PostgreSQL itself, and no pooler.',
   })

@@ -8,7 +8,16 @@ import type { Grant, PostgresTemplate } from '../providers/postgres/provider.ts'
 import type { Answer } from '../vault/lookup.ts'
 import type { Lease, LeaseKind } from './kind.ts'
 import { endRole } from './postgres-end.ts'
-import { codeOf, ownRights, run, type Sql, settled, type Tx, within } from './postgres-session.ts'
+import {
+  codeOf,
+  named,
+  ownRights,
+  run,
+  type Sql,
+  settled,
+  type Tx,
+  within,
+} from './postgres-session.ts'
 
 export const postgresLeases: LeaseKind = {
   ask: async (native, question, variables) => {
@@ -37,18 +46,17 @@ export const postgresLeases: LeaseKind = {
   },
   extend: (native, lease) =>
     within(native, templateOf(lease).database, (sql) =>
-      sql.begin(async (tx) => {
-        // What was open to all since then is no more of a boundary than before.
-        await demandConfined(tx, roleOf(lease), templateOf(lease))
-        await run(tx, 'alter role %I valid until %L', roleOf(lease), lease.until.toISOString())
-      }),
+      settled(() =>
+        sql.begin(async (tx) => {
+          // What was open to all since then is no more of a boundary than before.
+          await demandConfined(tx, roleOf(lease), templateOf(lease))
+          await run(tx, 'alter role %I valid until %L', roleOf(lease), lease.until.toISOString())
+        }),
+      ),
     ),
   revocable: () => true,
   revoke: (native, lease) => endRole(native, templateOf(lease).database, roleOf(lease)),
 }
-
-/** As `roleOf` makes them. */
-const named = '^valetkey_[0-9a-f]{32}$'
 
 /** What the provider's `template` has read. */
 function templateOf({ template }: Lease): PostgresTemplate {
@@ -128,12 +136,30 @@ async function give(tx: Tx, role: string, grant: Grant): Promise<void> {
   if (grant.on === 'schema') return run(tx, `grant ${words} on schema %I to %I`, grant.schema, role)
   const named = grant.on === 'tables' ? grant.tables : grant.sequences
   const one = grant.on === 'tables' ? 'table' : 'sequence'
-  if (named === undefined) {
-    return run(tx, `grant ${words} on all ${one}s in schema %I to %I`, grant.schema, role)
-  }
+  if (named === undefined) return giveAll(tx, role, grant, words)
   for (const name of named) {
     await run(tx, `grant ${words} on ${one} %I.%I to %I`, grant.schema, name, role)
   }
+}
+
+/** All that there are, save what leases made: what one left, or has, is no other's. */
+async function giveAll(
+  tx: Tx,
+  role: string,
+  { on, schema }: Exclude<Grant, { on: 'schema' }>,
+  words: string,
+): Promise<void> {
+  const kinds = on === 'tables' ? ['r', 'p', 'v', 'm', 'f'] : ['S']
+  const rows = await tx`
+    select string_agg(format('%I.%I', n.nspname, c.relname), ', ') as names
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = ${schema} and c.relkind in ${tx(kinds)}
+      and pg_get_userbyid(c.relowner) !~ '^valetkey_(kept_)?[0-9a-f]{32}$'`
+  const names = rows[0]?.['names']
+  if (names === null || names === undefined) return
+  const one = on === 'tables' ? 'table' : 'sequence'
+  // The database has quoted each of them.
+  await run(tx, `grant ${words} on ${one} ${String(names).replaceAll('%', '%%')} to %I`, role)
 }
 
 /** The connection's own role cannot give what it does not hold, and PostgreSQL only warns of that. */

@@ -207,7 +207,7 @@ describe('a holder that may create', async () => {
     await sql`delete from heard`
     await sql`insert into trap (two, booking, five) values (0, 1, 3)`
     await sql`update trap set two = -1`
-    await sql`insert into partitioned values (1)`
+    await sql`insert into part values (1)`
     expect([...(await sql`select id, two, note, booking, five from trap`)]).toEqual([
       { id: 1, two: -1, note: null, booking: 1, five: 3 },
     ])
@@ -223,7 +223,10 @@ describe('a holder that may create', async () => {
     const functions = await sql`
       select proname as name, prosecdef as definer, proacl::text as acl from pg_proc
       where pg_get_userbyid(proowner) like 'valetkey%' order by 1`
-    expect(functions.map(({ name }) => name)).toEqual(['spied', 'spy'])
+    // What something of others needs, under no name that anybody could come upon.
+    expect(functions.map(({ name }) => name)).toEqual(
+      Array(2).fill(expect.stringMatching(/^valetkey_kept_\d+$/)),
+    )
     for (const { acl, definer } of functions) {
       expect([acl, definer]).toEqual([`{${keeper}=X/${keeper}}`, false])
     }
@@ -270,7 +273,11 @@ describe('a holder that may create', async () => {
        create table split (id int, at date, check (id > 1)) partition by range (at);
        create table split_one partition of split for values from ('2026-01-01') to ('2027-01-01');
        create table split_rest partition of split default;
+       insert into split values (5, '2026-05-05');
        create index on split ((id + 1));
+       create table grand (id int, s int generated always as (id * 2) stored);
+       create table middle () inherits (grand);
+       create table youngest () inherits (middle);
        create table "Ref" (id int primary key, parent_id int references "Ref");
        create type pair as (a int, b text);
        create type colour as enum ('red');
@@ -308,15 +315,18 @@ describe('a holder that may create', async () => {
         'Ref',
         'child',
         'fast',
+        'grand',
+        'middle',
+        'youngest',
         'parent',
         'public',
-        'split',
         'split_one',
         'split_rest',
         'typed',
         'we"ird\n; drop table bookings; --',
       ].toSorted(),
     )
+    expect([...(await sql`select id from split_one`)]).toEqual([{ id: 5 }])
     expect(await sql`select count(*)::int as many from bookings`).toEqual([
       { many: expect.any(Number) },
     ])
@@ -366,6 +376,66 @@ describe('a holder that may create', async () => {
     ]).toEqual([])
     await sql.end()
     expectOk(await at.admin('DELETE', `/admin/leases/${later.id}`))
+  })
+
+  it('leaves nothing behind that others come upon by its name: a more exact operator, a window function', async () => {
+    const vendor = own()
+    await vendor`create table names (name varchar)`
+    await vendor`insert into names values ('a'), ('b')`
+    const { answer } = await lived(
+      `create table heard3 (who text);
+       grant insert on heard3 to public;
+       create function not_same(varchar, varchar) returns boolean immutable language plpgsql as $$ begin return $1::text <> $2::text; end $$;
+       create operator = (leftarg = varchar, rightarg = varchar, function = not_same);
+       create table keyed (v varchar) partition by list ((v = 'z'::varchar));
+       create table keyed_one partition of keyed default;
+       insert into keyed_one values ('a');
+       create table by_mine (v varchar, w varchar);
+       create index on by_mine (w) where v = 'q'::varchar;
+       create function lead(varchar) returns text window language sql as 'select $1::text';
+       create type held as (a int);
+       create function holds(held) returns text language sql return (select lead('x'::varchar) over ());
+       create cast (held as text) with function holds(held)`,
+    )
+    expect(answer.json).toMatchObject({ state: 'ended' })
+    expect([...(await vendor`select name from names where name = 'a'::varchar`)]).toEqual([
+      { name: 'a' },
+    ])
+    const left = await vendor`
+      select oprname as name from pg_operator where oprnamespace = 'public'::regnamespace
+      union all select proname from pg_proc where pronamespace = 'public'::regnamespace and proname !~ '^(valetkey_kept_|span)'`
+    expect([...left]).toEqual([])
+    const sql = root(made.staging)
+    expect([...(await sql`select v from keyed_one`)]).toEqual([{ v: 'a' }])
+    await sql.end()
+    await vendor`drop table names`
+    await vendor.end()
+  })
+
+  it('keeps no other lease from beginning or ending by doing nothing in a transaction', async () => {
+    const token = await capability()
+    const victim = await leased(at, token)
+    const idle = await leased(at, token)
+    const one = await client(idle)
+    await one.query('begin; create table pointing (id int references bookings)')
+    const [made, gone] = await Promise.all([
+      ask(at, token),
+      at.admin('DELETE', `/admin/leases/${victim.id}`),
+    ])
+    expectOk(made)
+    expect(gone.json).toMatchObject({ state: 'ended' })
+    expect(await roles(victim.credential.user)).toBe(0)
+    await one.end().catch(() => {})
+    for (const id of [made.json['id'], idle.id])
+      expectOk(await at.admin('DELETE', `/admin/leases/${id}`))
+    expect(
+      (
+        await at.agent('/v1/leases/%00', {
+          method: 'DELETE',
+          headers: { authorization: `Bearer ${token}` },
+        })
+      ).status,
+    ).toBe(404)
   })
 
   it('cannot make so much, or such things, that its lease never ends', async () => {

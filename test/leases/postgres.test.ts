@@ -291,9 +291,14 @@ describe('what a lease leaves behind', async () => {
     ])
     const functions = await sql`
       select proname as name, prosecdef as definer, pg_get_userbyid(proowner) as owner, proacl::text as acl
-      from pg_proc where proname in ('sneaky', 'noted')`
+      from pg_proc where pg_get_userbyid(proowner) = ${keeper} or proname in ('sneaky', 'noted')`
     expect([...functions]).toEqual([
-      { name: 'sneaky', definer: false, owner: keeper, acl: expect.not.stringContaining('{=X') },
+      {
+        name: expect.stringMatching(/^valetkey_kept_/),
+        definer: false,
+        owner: keeper,
+        acl: expect.not.stringContaining('{=X'),
+      },
     ])
     expect(await sql`select 1 from pg_trigger where tgname = 'noted'`).toHaveLength(0)
     expect(await sql`select 1 from pg_operator where oprname = '==='`).toHaveLength(0)
