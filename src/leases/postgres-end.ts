@@ -20,7 +20,7 @@ export async function endRole(native: Native, database: string, role: string): P
     const there = await sql`select 1 from pg_roles where rolname = ${role}`
     if (there.length === 0) return
     // First, so that whatever cannot be cleared up is at least nobody's to use.
-    await run(sql, 'alter role %I nologin password null connection limit 0', role)
+    await cutOff(native, database, sql, role)
     await endSessions(sql, role)
     await takeBack(sql, role)
     for (const one of await databasesOf(sql, role)) {
@@ -34,6 +34,31 @@ export async function endRole(native: Native, database: string, role: string): P
 /** What a lease left behind belongs to this one. */
 export function keeperOf(role: string): string {
   return role.replace(/^valetkey_/, 'valetkey_kept_')
+}
+
+/**
+ * Nobody signs in as it any more. A role may alter itself and keep that from being done by a transaction that it leaves open, or has
+ * prepared: so its sessions are ended, again and again, while we wait.
+ */
+async function cutOff(native: Native, database: string, sql: Sql, role: string): Promise<void> {
+  let waiting = true
+  const cut = run(sql, 'alter role %I nologin password null connection limit 0', role).finally(
+    () => {
+      waiting = false
+    },
+  )
+  const clearing = within(native, database, async (other) => {
+    while (waiting) {
+      await other`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${role}`
+      const prepared = await other`
+        select distinct database as name from pg_prepared_xacts where owner = ${role}`
+      for (const { name } of prepared) {
+        await within(native, String(name), (there) => forgetPrepared(there, role))
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  })
+  await Promise.all([cut, clearing])
 }
 
 /** A backend ends at its next chance; a role with one cannot be dropped safely. */
@@ -86,8 +111,14 @@ async function clear(sql: Sql, role: string, until: number): Promise<void> {
   // Their expressions never change anything, and not every tree of tables lets go of them.
   await asFarAsPossible(sql, await generated(sql, role))
   await dropCode(sql, role, until)
+  await asFarAsPossible(sql, await emptying(sql, role, silent))
+  await asFarAsPossible(sql, await emptying(sql, role, loud))
+  await takeApart(sql, role, until)
   // Nobody else may call what is left: this is for whoever does not know that.
-  await asFarAsPossible(sql, await emptying(sql, role))
+  await asFarAsPossible(sql, [
+    ...(await emptying(sql, role, loud, silent)),
+    ...(await renames(sql, role)),
+  ])
   await handOn(sql, role, until)
   await settled(() => run(sql, 'drop owned by %I', role))
 }
@@ -227,9 +258,6 @@ async function attachments(sql: Sql, role: string): Promise<string[]> {
       from own join pg_index i on i.indrelid = own.oid join pg_class c on c.oid = i.indexrelid
       where not c.relispartition and not exists (select from pg_constraint k where k.conindid = i.indexrelid)
     union all
-    select format('alter table %s detach partition %s', i.inhparent::regclass, i.inhrelid::regclass)
-      from own join pg_inherits i on i.inhparent = own.oid where own.relkind = 'p' and not i.inhdetachpending
-    union all
     select format('alter table %s alter column %I drop default', own.name, a.attname)
       from own join pg_attrdef d on d.adrelid = own.oid
         join pg_attribute a on a.attrelid = own.oid and a.attnum = d.adnum
@@ -310,17 +338,26 @@ async function owned(sql: Sql, role: string): Promise<Owned[]> {
   }))
 }
 
+/** What takes the place of a function's body. A partition is only taken from its table by one that answers. */
+const silent = 'begin return null; end'
+const loud = "begin raise exception 'the lease that made this function has ended'; end"
+
 /**
  * The statements that leave of a function what something of others needs, its shape: nothing of what it did, no more rights than its
  * caller's, and no name by which anybody could come upon it. Whoever calls it is told.
  */
-async function emptying(sql: Sql, role: string): Promise<string[]> {
+async function emptying(
+  sql: Sql,
+  role: string,
+  body: string,
+  instead: string = body,
+): Promise<string[]> {
   const rows = await sql`
     select format('create or replace %s %I.%I(%s)%s language plpgsql as %L',
         case p.prokind when 'p' then 'procedure' else 'function' end, n.nspname, p.proname, a.list,
         case p.prokind when 'p' then '' when 'w' then ' returns ' || pg_get_function_result(p.oid) || ' window'
           else ' returns ' || pg_get_function_result(p.oid) end,
-        format('begin raise exception %L; end', 'the lease that made this function has ended')) as statement
+        ${body}::text) as statement
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace, lateral (
       select string_agg(format('%s %s %s%s', mode, quote_ident(nullif(name, '')), format_type(type, null),
           case when input > p.pronargs - p.pronargdefaults then ' default null' end), ', ' order by place) as list
@@ -334,8 +371,13 @@ async function emptying(sql: Sql, role: string): Promise<string[]> {
           from unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargmodes, p.proargnames)
             with ordinality as raw(type, kind, name, place)) as plain
         where kind <> 't') as arguments) as a
-    where pg_get_userbyid(p.proowner) = ${role} and p.prokind in ('f', 'p', 'w')`
-  const renames = await sql`
+    where pg_get_userbyid(p.proowner) = ${role} and p.prokind in ('f', 'p', 'w')
+      and p.prosrc <> ${loud} and (p.prosrc <> ${silent} or ${instead}::text = ${silent})`
+  return rows.map(({ statement }) => String(statement))
+}
+
+async function renames(sql: Sql, role: string): Promise<string[]> {
+  const rows = await sql`
     select format('alter %s %s rename to %I', case p.prokind when 'a' then 'aggregate' else 'routine' end,
       case p.prokind when 'a' then format('%I.%I(%s)', n.nspname, p.proname,
           case p.pronargs when 0 then '*' else pg_get_function_identity_arguments(p.oid) end)
@@ -343,7 +385,29 @@ async function emptying(sql: Sql, role: string): Promise<string[]> {
       'valetkey_kept_' || p.oid) as statement
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where pg_get_userbyid(p.proowner) = ${role} and p.proname !~ '^valetkey_kept_'`
-  return [...rows, ...renames].map(({ statement }) => String(statement))
+  return rows.map(({ statement }) => String(statement))
+}
+
+/**
+ * Partitions become tables of their own, and what only held them together goes. To take one away is to evaluate what it is
+ * partitioned by, with our rights: so not before nothing is left of any function of the role.
+ */
+async function takeApart(sql: Sql, role: string, until: number): Promise<void> {
+  const whole = await sql`
+    select 1 from pg_proc p where pg_get_userbyid(p.proowner) = ${role}
+      and p.prokind in ('f', 'p', 'w') and p.prosrc not in (${silent}, ${loud})
+    union all
+    select 1 from pg_proc p where pg_get_userbyid(p.proowner) = ${role} and p.prosqlbody is not null`
+  if (whole.length > 0) return
+  const rows = await sql`
+    select format('alter table %s detach partition %s', i.inhparent::regclass, i.inhrelid::regclass) as statement
+    from pg_inherits i join pg_class c on c.oid = i.inhparent
+    where c.relkind = 'p' and pg_get_userbyid(c.relowner) = ${role} and not i.inhdetachpending`
+  await asFarAsPossible(
+    sql,
+    rows.map(({ statement }) => String(statement)),
+  )
+  await dropCode(sql, role, until)
 }
 
 /** A few at a time, since a lease may have made any number; then whatever else is left, all at once. */

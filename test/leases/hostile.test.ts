@@ -382,12 +382,18 @@ describe('a holder that may create', async () => {
     const vendor = own()
     await vendor`create table names (name varchar)`
     await vendor`insert into names values ('a'), ('b')`
-    const { answer } = await lived(
+    const { answer, user } = await lived(
       `create table heard3 (who text);
        grant insert on heard3 to public;
        create function not_same(varchar, varchar) returns boolean immutable language plpgsql as $$ begin return $1::text <> $2::text; end $$;
        create operator = (leftarg = varchar, rightarg = varchar, function = not_same);
        create table keyed (v varchar) partition by list ((v = 'z'::varchar));
+       create function tell() returns void language plpgsql as $$ begin insert into public.heard3 values (session_user); end $$;
+       create function keyed_by(varchar) returns int immutable language plpgsql as $$ begin perform public.tell(); return 1; end $$;
+       create table listened (v varchar) partition by list (keyed_by(v));
+       create table listened_one partition of listened for values in (1);
+       create table listened_rest partition of listened default;
+       insert into listened values ('a');
        create table keyed_one partition of keyed default;
        insert into keyed_one values ('a');
        create table by_mine (v varchar, w varchar);
@@ -406,11 +412,39 @@ describe('a holder that may create', async () => {
       union all select proname from pg_proc where pronamespace = 'public'::regnamespace and proname !~ '^(valetkey_kept_|span)'`
     expect([...left]).toEqual([])
     const sql = root(made.staging)
+    // Its own session ran it; the end that took its tables apart did not.
+    expect([...(await sql`select distinct who from heard3`)]).toEqual([{ who: user }])
+    expect([...(await sql`select v from listened_one`)]).toEqual([{ v: 'a' }])
+    expect([...(await sql`select 1 from pg_class where relname in ('keyed', 'listened')`)]).toEqual(
+      [],
+    )
     expect([...(await sql`select v from keyed_one`)]).toEqual([{ v: 'a' }])
     await sql.end()
     await vendor`drop table names`
     await vendor.end()
   })
+
+  it.each([
+    ['idles in', '', false],
+    ['sleeps in', 'select pg_sleep(60)', false],
+    ['prepared', "prepare transaction 'mine'", true],
+  ])(
+    'ends all the same where it %s a transaction that alters its own role',
+    async (_, last, leaves) => {
+      const token = await capability()
+      const lease = await leased(at, token)
+      const one = await client(lease)
+      await one.query("begin; alter role current_user password 'x'")
+      const going = last === '' ? null : one.query(last).catch(() => {})
+      if (leaves) await going
+      const began = performance.now()
+      const gone = await at.admin('DELETE', `/admin/leases/${lease.id}`)
+      expect(gone.json).toMatchObject({ state: 'ended' })
+      expect(performance.now() - began).toBeLessThan(4_000)
+      expect(await roles(lease.credential.user)).toBe(0)
+      await one.end().catch(() => {})
+    },
+  )
 
   it('keeps no other lease from beginning or ending by doing nothing in a transaction', async () => {
     const token = await capability()
