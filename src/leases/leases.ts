@@ -7,7 +7,7 @@ import type { Capability } from '../policy/capability.ts'
 import type { Place } from '../policy/operation.ts'
 import type { ConnectionPolicy } from '../realm/realm.ts'
 import type { Db, Tx } from '../store/open.ts'
-import { leases } from '../store/schema.ts'
+import { agents, leases } from '../store/schema.ts'
 import { openCredential } from '../vault/vault.ts'
 import type { Lease, LeaseKind, Native } from './kind.ts'
 
@@ -56,8 +56,10 @@ export async function grantLease(ctx: Context, granting: Granting, given: Given)
     capability: { ...capability },
     ...{ createdAt: new Date(now), expiresAt: until, tryAt: new Date(now + workMs) },
   }
-  await demandRoom(ctx.db, capability.agent)
-  await given((tx) => tx.insert(leases).values(row))
+  await given(async (tx) => {
+    await demandRoom(tx, capability.agent)
+    await tx.insert(leases).values(row)
+  })
   const { id } = row
   try {
     const lease = {
@@ -124,8 +126,10 @@ function refusal(connection: string, error: unknown): BrokerError {
   )
 }
 
-async function demandRoom(db: Db, agent: string): Promise<void> {
-  const alive = await db
+/** One after the other for each agent, so that they are counted. */
+async function demandRoom(tx: Tx, agent: string): Promise<void> {
+  await tx.select({ name: agents.name }).from(agents).where(eq(agents.name, agent)).for('update')
+  const alive = await tx
     .select({ id: leases.id })
     .from(leases)
     .where(and(eq(leases.agent, agent), ne(leases.state, 'ended')))

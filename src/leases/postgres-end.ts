@@ -201,7 +201,7 @@ async function attachments(sql: Sql, role: string): Promise<string[]> {
       select c.oid, c.relkind, c.relacl, c.relrowsecurity or c.relforcerowsecurity as guarded,
         format('%I.%I', n.nspname, c.relname) as name
       from me, pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where c.relowner = me.id and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')),
+      where c.relowner = me.id and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and n.nspname !~ '^pg_temp'),
     code as (
       select p.oid, p.proacl, p.proowner, p.prosecdef, p.prokind, case p.prokind
           when 'a' then p.oid::regprocedure::text
@@ -322,7 +322,10 @@ const dropped: Readonly<Record<string, string>> = { 'statistics object': 'statis
 
 type Owned = { type: string; identity: string; schema: string | null }
 
-/** In this database, but for large objects, of which there may be any number. */
+/**
+ * In this database, but for large objects, of which there may be any number, and for what was temporary: what a session could not
+ * clear up itself goes with the role, or before it by autovacuum.
+ */
 async function owned(sql: Sql, role: string): Promise<Owned[]> {
   const rows = await sql`
     select o.type, o.identity, o.schema from pg_shdepend d,
@@ -330,7 +333,8 @@ async function owned(sql: Sql, role: string): Promise<Owned[]> {
     where d.deptype = 'o' and d.refclassid = 'pg_authid'::regclass
       and d.refobjid = (select oid from pg_roles where rolname = ${role})
       and d.dbid = (select oid from pg_database where datname = current_database())
-      and d.classid not in ('pg_default_acl'::regclass, 'pg_largeobject'::regclass)`
+      and d.classid not in ('pg_default_acl'::regclass, 'pg_largeobject'::regclass)
+      and coalesce(o.schema, '') !~ '^pg_temp'`
   return rows.map(({ type, identity, schema }) => ({
     type: String(type),
     identity: String(identity),
@@ -456,7 +460,7 @@ async function transfers(
     select n.nspname as schema, format('alter %s %I.%I owner to %I',
       case c.relkind when 'S' then 'sequence' else 'table' end, n.nspname, c.relname, ${keeper}::text) as statement
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where pg_get_userbyid(c.relowner) = ${role} and (c.relkind in ('r', 'p') or c.relkind = 'S'
+    where pg_get_userbyid(c.relowner) = ${role} and n.nspname !~ '^pg_temp' and (c.relkind in ('r', 'p') or c.relkind = 'S'
       and not exists (select from pg_depend d
         where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
           and d.refclassid = 'pg_class'::regclass))

@@ -520,6 +520,19 @@ describe('a database of several agents', async () => {
     expectOk(await confirm(at, made.key, [lifted]))
   })
 
+  it('gives an agent no more than fifty at a time, however many it asks for at once', async () => {
+    const token = await at.capability({ scope: 'leasing', ttl: 600 })
+    const answers = await Promise.all(Array.from({ length: 56 }, () => ask(at, token)))
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(50)
+    const full = answers.filter(({ status }) => status !== 200)
+    expect(full.map(({ json }) => json['code'])).toEqual(Array(6).fill('limit-exceeded'))
+    await Promise.all(
+      answers.map(({ json }) => json['id'] && at.admin('DELETE', `/admin/leases/${json['id']}`)),
+    )
+    const out = async () => (await at.admin('GET', '/admin/leases')).json['leases'] as unknown[]
+    await until(async () => (await out()).length === 0)
+  })
+
   it('is no boundary where something is open to all: such a thing is named, or permitted in the template', async () => {
     const sql = root(made.staging)
     await sql.unsafe(`
