@@ -338,13 +338,19 @@ async function putOff(ctx: Context, row: LeaseRow, error: unknown): Promise<void
   const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.min(attempts, 10))
   // Jitter, so that many that failed together do not come back together.
   const tryAt = new Date(ctx.clock.now() + waitMs * (0.5 + Math.random() / 2))
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : null
-  const lastError = typeof code === 'string' ? code : 'it could not be ended'
+  const lastError = whyNot(error)
   ctx.log.error(
     { err: error, lease: row.id, connection: row.connection, attempts },
     'a lease could not be ended, and its credential may still work',
   )
   await ctx.db.update(leases).set({ attempts, tryAt, lastError }).where(eq(leases.id, row.id))
+}
+
+/** What an upstream wrote stays in the log; its code is enough to look by. */
+function whyNot(error: unknown): string {
+  if (error instanceof BrokerError) return error.message
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : null
+  return `Its credential may still work${typeof code === 'string' ? ` (${code})` : ''}.`
 }
 
 function sealRow(id: string): string {

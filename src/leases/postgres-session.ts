@@ -69,6 +69,11 @@ export async function within<T>(
 /** As the broker names the roles of leases. */
 export const named = '^valetkey_[0-9a-f]{32}$'
 
+/** What a lease left behind belongs to this one. */
+export function keeperOf(role: string): string {
+  return role.replace(/^valetkey_/, 'valetkey_kept_')
+}
+
 const patienceMs = 2_000
 
 /**

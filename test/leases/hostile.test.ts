@@ -1,7 +1,7 @@
 /** What a holder, or an unlucky moment, could do to outlive a lease or to be more than one. */
 import postgres from 'postgres'
 import { describe, expect, it } from 'vitest'
-import { keeperOf } from '../../src/leases/postgres-end.ts'
+import { keeperOf } from '../../src/leases/postgres-session.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { expectOk, front } from '../support/broker.ts'
 import { closeLater } from '../support/closing.ts'
@@ -422,6 +422,69 @@ describe('a holder that may create', async () => {
     await sql.end()
     await vendor`drop table names`
     await vendor.end()
+  })
+
+  it('has nothing run as the connection by what another living lease made', async () => {
+    const other = await leased(at, await capability())
+    const two = await client(other)
+    await two.query(
+      `create sequence alarm;
+       grant usage on sequence alarm to public;
+       create function spy() returns int language plpgsql as $$ begin
+         if session_user !~ '^valetkey_' then perform nextval('public.alarm'); end if;
+         return 1; end $$;
+       create function sly(a int) returns int immutable language plpgsql as $$ begin return public.spy() + 0 * a; end $$;
+       create function same(a varchar, b varchar) returns boolean immutable language plpgsql as $$ begin
+         return public.spy() = 1 and a::text = b::text; end $$;
+       create domain guarded as int check (public.spy() > value or value > 0);
+       create domain guarded_text as text check (public.spy() > 0)`,
+    )
+    const { answer, user, keeper } = await lived(
+      `create table par (a int, b int) partition by list ((a + public.sly(1)));
+       create table chi partition of par for values in (2) partition by range (b);
+       create table chi_one partition of chi for values from (0) to (9);
+       create table chi_rest partition of chi default;
+       create table par_rest partition of par default;
+       insert into par values (1, 1), (7, 7);
+       create operator == (leftarg = varchar, rightarg = varchar, function = public.same);
+       create table compared (v varchar) partition by list ((v == 'z'::varchar));
+       create table compared_one partition of compared default;
+       create table cast_to (v text) partition by list ((length(v::guarded_text)));
+       create table cast_one partition of cast_to default;
+       create table whole (a int, v text) partition by range ((a::guarded::int));
+       create table whole_one partition of whole for values from (1) to (2);
+       create table plain (a int check (a + public.sly(1) > 0), b int default public.sly(1),
+         c int generated always as (a + public.sly(1)) stored, d guarded default 3,
+         exclude using btree ((a + public.sly(1)) with =));
+       create index on plain ((a + public.sly(1))) where b > public.sly(0);
+       create statistics watched on (a + public.sly(1)), b from plain;
+       create view seen as select a + public.sly(1) as a from plain;
+       create materialized view kept2 as select a + public.sly(1) as a from plain;
+       alter table plain enable row level security;
+       create policy somewhat on plain using (a > public.sly(1));
+       create rule told as on insert to plain where new.a > public.sly(1) do also nothing;
+       create table heir (e int) inherits (plain);
+       create table refers (id int primary key, a guarded references refers);
+       insert into plain (a) values (1)`,
+    )
+    const alarm = async () => [...(await sql`select is_called from alarm`)]
+    const sql = root(made.staging)
+    // Whoever compares would come upon the operator, and only a human can tell what to do with its table.
+    expect(answer.json).toMatchObject({ state: 'ending' })
+    expect(answer.json['last_error']).toBe(
+      'Nobody can sign in with it any more, but something of others stands on the operator public.==(character varying,character varying) that it made, which others come upon by its name.',
+    )
+    expect(await alarm()).toEqual([{ is_called: false }])
+    await sql`drop table compared`
+    await until(async () => (await roles(user)) === 0)
+    // What is partitioned by it stays whole, and nobody's to use.
+    const kept = await sql`
+      select relname as name from pg_class where pg_get_userbyid(relowner) = ${keeper} and relkind = 'p' order by 1`
+    expect(kept.map(({ name }) => name)).toEqual(['cast_to', 'chi', 'par', 'whole'])
+    await two.end()
+    expectOk(await at.admin('DELETE', `/admin/leases/${other.id}`))
+    expect(await alarm()).toEqual([{ is_called: false }])
+    await sql.end()
   })
 
   it.each([

@@ -164,9 +164,7 @@ function listCommand(noun: Command, cli: Cli): void {
         WHY: (one) => one.because ?? undefined,
       })
       for (const one of leases.filter(({ attempts, state }) => attempts > 0 && state !== 'ended')) {
-        cli.speak.warn(
-          `${one.id} could not be ended (${one.last_error}): its credential may still work.`,
-        )
+        cli.speak.warn(`${one.id} could not be ended and is tried again. ${one.last_error}`)
       }
     })
   example(command, 'valetkey lease list')
@@ -182,7 +180,7 @@ function revokeCommand(noun: Command, cli: Cli): void {
       const ended = await told(admin.leases[':id'].$delete({ param: { id } }))
       if (ended.state === 'ended') return cli.speak.done(ended, `${id} has ended.`)
       cli.speak.result(ended, () => {})
-      cli.speak.warn(`${id} could not be ended yet (${ended.last_error}); it is tried again.`)
+      cli.speak.warn(`${id} could not be ended yet and is tried again. ${ended.last_error}`)
       cli.endWith(1)
     })
   example(command, 'valetkey lease revoke LEASE')
