@@ -11,6 +11,7 @@ import type { ConnectionPolicy } from '../realm/realm.ts'
 import type { Secret } from '../seal/secret.ts'
 import { noteCredential } from '../vault/health.ts'
 import { type Answered, joined } from './answering.ts'
+import { concealed } from './conceal.ts'
 import { broken } from './dial.ts'
 import { type Forms, formsOf, redactStream, redactText, redactWhole, tooLarge } from './redact.ts'
 
@@ -136,17 +137,20 @@ function redirection(sending: Sending, forms: Forms, answered: Answered): Relaye
 
 async function readBody(
   ctx: Context,
-  { connection }: Sending,
+  { connection, provider: { conceals } }: Sending,
   { headers, body, drop }: Answered,
   forms: Forms,
 ): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
   const { answerBytes } = ctx.config.limits
+  const all = () => (body instanceof Uint8Array ? body : gather(connection.name, body, answerBytes))
+  const shown = (bytes: Buffer) =>
+    redactWhole(forms, conceals === undefined ? bytes : concealed(conceals, bytes))
   const encoding = headers
     .flatMap(([name, value]) => (name === 'content-encoding' ? [value.toLowerCase()] : []))
     .join(', ')
   if (encoding === '' || encoding === 'identity') {
-    return body instanceof Uint8Array
-      ? redactWhole(forms, demandPlain(body))
+    return body instanceof Uint8Array || conceals !== undefined
+      ? shown(demandPlain(await all()))
       : redactStream(forms, plain(body), answerBytes)
   }
   const decode = decoders[encoding]
@@ -156,10 +160,9 @@ async function readBody(
       `is encoded as ${/^[\w, -]{1,40}$/.test(encoding) ? encoding : 'something else'}`,
     )
   }
-  const encoded =
-    body instanceof Uint8Array ? body : await gather(connection.name, body, answerBytes)
+  const encoded = await all()
   try {
-    return redactWhole(forms, demandPlain(await decode(encoded, { maxOutputLength: answerBytes })))
+    return shown(demandPlain(await decode(encoded, { maxOutputLength: answerBytes })))
   } catch (cause) {
     if (cause instanceof BrokerError) throw cause
     throw cause instanceof RangeError

@@ -136,6 +136,8 @@ export type Provider<Catalogue = unknown> = {
   secret: ((text: string) => string | null) | null
   /** What a scope has to say for a lease, read; null where nothing is leased. */
   template: ((given: unknown) => object | { problem: string }) | null
+  /** Fields of its answers in which it adds a credential to what was asked for. Their texts never leave. */
+  conceals?: readonly string[]
   /** In which form the API's own clients show a refusal. */
   refusalForm(segments: readonly string[]): RefusalForm
   /** Whether an upstream's answer says that the connection's own credential was refused. */

@@ -1,5 +1,6 @@
 /** The providers that this broker knows, by name. */
 import { aws } from './aws/provider.ts'
+import { github } from './github/provider.ts'
 import { githubApp } from './github-app/provider.ts'
 import { postgres } from './postgres/provider.ts'
 import type { Placement, Provider } from './provider.ts'
@@ -9,6 +10,7 @@ import { restPlacement } from './rest/provider.ts'
 export const providers: ReadonlyMap<string, Provider> = new Map([
   ['railway', erase(railway)],
   ['postgres', erase(postgres)],
+  ['github', erase(github)],
   ['github-app', erase(githubApp)],
   ['aws', erase(aws)],
 ])
@@ -17,12 +19,12 @@ export function providerNamed(name: string): Provider | undefined {
   return providers.get(name)
 }
 
-/** One that comes with the program, or that operators described. */
+/** One that operators described, or that comes with the program: what was described under a name stays what it means. */
 export function providerOf(
   policy: { providers: ReadonlyMap<string, Provider> },
   name: string,
 ): Provider | undefined {
-  return providers.get(name) ?? policy.providers.get(name)
+  return policy.providers.get(name) ?? providers.get(name)
 }
 
 /** Where a connection's credential goes, by what its row says. Undefined for what nobody knows. */

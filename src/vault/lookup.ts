@@ -85,18 +85,19 @@ export async function ask(
 
 const notFound: Answer = { kind: 'absent', why: 'the upstream does not have it' }
 
-/** The question is a path below the base URL. */
+/** The question is a path below the base URL, and may have a query. */
 async function get(
   ctx: Pick<Context, 'dial'>,
   { provider, target, credential }: Asking,
-  path: string,
+  question: string,
   { timeoutMs = operatorMs, answered }: Bounds,
 ): Promise<Answer> {
+  const [path = '', query = ''] = question.split('?')
   const { status, headers, body } = await ctx.dial.request({
     connection: target,
     method: 'GET',
     path,
-    query: '',
+    query,
     headers: [['accept', 'application/json']],
     body: null,
     credential,

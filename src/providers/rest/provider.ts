@@ -76,7 +76,8 @@ export function restProvider(
   }
 }
 
-function offered(one: RestOperation): Offered {
+/** As people choose among them. */
+export function offered(one: RestOperation): Offered {
   const parameters = one.template.flatMap((part) => ('parameter' in part ? [part.parameter] : []))
   return {
     name: one.name,

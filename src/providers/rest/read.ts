@@ -24,7 +24,21 @@ const ends = new Set([
   ...['parent', 'source', 'target', 'from', 'to', 'destination', 'origin', 'template', 'clone'],
 ])
 
-export function readRest(catalogue: RestCatalogue, call: Call): Reading {
+/** What a call names: its resources, what it should have named, and fields that may stand for anything else. */
+export type Named = { resources: Resource[]; missing: string[]; unknown: string[] }
+
+/** An API may know more of its resources than its paths say. */
+export type Naming = (
+  operation: RestOperation,
+  parameters: ReadonlyMap<string, string>,
+  given: readonly Field[],
+) => Named
+
+export function readRest(
+  catalogue: RestCatalogue,
+  call: Call,
+  naming: Naming = byPaths(catalogue),
+): Reading {
   const { method } = call
   const segments = call.segments.flatMap((one) => one.split('/'))
   const match = catalogue.route(method === 'HEAD' ? 'GET' : method, segments)
@@ -37,7 +51,7 @@ export function readRest(catalogue: RestCatalogue, call: Call): Reading {
     ...content.fields,
   ]
   demandPlain(given)
-  const found = resourcesOf(catalogue, operation, parameters, given)
+  const found = naming(operation, parameters, given)
   // What names nothing acts on all there is.
   if (found.resources.length === 0 && !operation.harmless) {
     const all: Resource = { ...whole, role: 'target', argument: 'the API', spread: true }
@@ -49,7 +63,10 @@ export function readRest(catalogue: RestCatalogue, call: Call): Reading {
     own: effects,
     effects,
     unknown: false,
-    mustName: unknownFields(catalogue, operation, given),
+    mustName: [...new Set(found.unknown)].map((name) => ({
+      field: `${operation.name}.${name.replaceAll(/[^A-Za-z0-9_.-]/g, '_').slice(0, 100)}`,
+      effect: 'unknown' as const,
+    })),
     resources: found.resources,
     missing: found.missing,
     harmless: operation.harmless,
@@ -109,7 +126,7 @@ function unknown(method: string, segments: readonly string[]): BrokerError {
  * Something that was given by a name: in the query, or anywhere in the body. `text` where names and values are all there is, in
  * which upstreams look for credentials too.
  */
-type Field = {
+export type Field = {
   where: 'query' | 'body'
   path: string
   name: string
@@ -226,22 +243,36 @@ function effectsOf(operation: RestOperation, { clears }: Content): readonly Effe
   return [...operation.effects, 'destructive']
 }
 
+/** Its parameters, and fields that are called like one. */
+function byPaths(catalogue: RestCatalogue): Naming {
+  return (operation, parameters, given) => ({
+    ...resourcesOf(catalogue, operation, parameters, given),
+    unknown: unknownFields(catalogue, operation, given),
+  })
+}
+
 function unknownFields(
   { kinds, alias }: RestCatalogue,
   operation: RestOperation,
   given: readonly Field[],
-): Operation['mustName'] {
-  const names = given.flatMap(({ where, name, value }) => {
-    if (kinds.byParameter.has(alias(name))) return []
-    const declared = where === 'query' ? operation.query : operation.fields
+): string[] {
+  const others = given.filter(({ name }) => !kinds.byParameter.has(alias(name)))
+  return [
+    ...undeclared(operation, others),
+    ...others.filter(({ name, value }) => points(kinds, name, value)).map(({ name }) => name),
+  ]
+}
+
+/** Fields that the description does not know, at any depth. */
+export function undeclared(
+  { query, fields }: Pick<RestOperation, 'query' | 'fields'>,
+  given: readonly Field[],
+): string[] {
+  return given.flatMap(({ where, name }) => {
     // A list without a name may be of anything.
     if (name === '') return ['body']
-    return declared?.has(name) === false || points(kinds, name, value) ? [name] : []
+    return (where === 'query' ? query : fields)?.has(name) === false ? [name] : []
   })
-  return [...new Set(names)].map((name) => ({
-    field: `${operation.name}.${name.replaceAll(/[^A-Za-z0-9_.-]/g, '_').slice(0, 100)}`,
-    effect: 'unknown' as const,
-  }))
 }
 
 /** Whether what a name holds may be another thing than those that were judged. */

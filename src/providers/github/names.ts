@@ -1,0 +1,156 @@
+/**
+ * What a call to GitHub names: repositories and owners by name, and the branches, tags and deployment environments that it changes.
+ * Pure; whether they are there, and under which number, is for locate.
+ */
+import type { Resource } from '../../policy/operation.ts'
+import type { RestOperation } from '../rest/catalogue.ts'
+import { type Field, type Named, undeclared } from '../rest/read.ts'
+import { writeTemplate } from '../rest/template.ts'
+
+/**
+ * How a call may name something inside a repository, before the colon `owner/repo` in small letters: GitHub tells names of both
+ * apart no more than by their letters.
+ */
+export const namings = [
+  /** `refs/heads/main`, whole. */
+  'ref',
+  /** `main`. */
+  'branch',
+  /** `main` or `v1`: a branch or a tag. */
+  'revision',
+  /** Nothing: the branch that is meant where none is named. */
+  'default-branch',
+  /** A pull request's number: the branch that it would be merged into, or the one that it is made of. */
+  'pull-base',
+  'pull-head',
+  /** A deployment's number: the environment that it goes to. */
+  'deployment',
+  'deployment-environment',
+] as const
+export type NamingKind = (typeof namings)[number]
+
+type Inside = { kind: NamingKind; id: string; argument: string }
+
+/** `field` gives every value that the body has under a name: none, or more than the one that GitHub takes. */
+type Given = {
+  parameter: (name: string) => string
+  field: (name: string) => string[]
+}
+
+const inBody =
+  (kind: NamingKind, name: string) =>
+  ({ field }: Given): Inside[] =>
+    field(name).map((id) => ({ kind, id, argument: `body.${name}` }))
+
+const branchOrDefault = (given: Given): Inside[] => {
+  const named = inBody('branch', 'branch')(given)
+  return named.length > 0
+    ? named
+    : [{ kind: 'default-branch', id: '', argument: 'the default branch' }]
+}
+
+const pathRef = ({ parameter }: Given): Inside[] => [
+  { kind: 'ref', id: `refs/${parameter('ref')}`, argument: 'ref' },
+]
+
+const pull =
+  (...kinds: NamingKind[]) =>
+  ({ parameter }: Given): Inside[] =>
+    kinds.map((kind) => ({ kind, id: parameter('pull_number'), argument: 'pull_number' }))
+
+/** The operations that change no more of a repository than these; every other one is about all of it. */
+const changes: Readonly<Record<string, (given: Given) => Inside[]>> = {
+  'git/create-ref': inBody('ref', 'ref'),
+  'git/update-ref': pathRef,
+  'git/delete-ref': pathRef,
+  'repos/create-or-update-file-contents': branchOrDefault,
+  'repos/delete-file': branchOrDefault,
+  'repos/merge': inBody('branch', 'base'),
+  'repos/merge-upstream': inBody('branch', 'branch'),
+  'pulls/merge': pull('pull-base'),
+  'pulls/merge-async': pull('pull-base'),
+  'pulls/update-branch': pull('pull-head'),
+  'actions/create-workflow-dispatch': inBody('revision', 'ref'),
+  'repos/create-deployment': (given) => {
+    const named = inBody('deployment-environment', 'environment')(given)
+    // GitHub's own default.
+    const usual = { kind: 'deployment-environment', id: 'production' } as const
+    return [
+      ...inBody('revision', 'ref')(given),
+      ...(named.length > 0 ? named : [{ ...usual, argument: 'the default environment' }]),
+    ]
+  },
+  'repos/create-deployment-status': (given) => [
+    { kind: 'deployment', id: given.parameter('deployment_id'), argument: 'deployment_id' },
+    ...inBody('deployment-environment', 'environment')(given),
+  ],
+  'repos/delete-deployment': ({ parameter }) => [
+    { kind: 'deployment', id: parameter('deployment_id'), argument: 'deployment_id' },
+  ],
+}
+
+/** Fields that may name something outside the repository in the path. */
+const outward =
+  /^(?:owner|org|organization|new_owner|user|repo|repository|repositories|repo_id|repository_ids?|selected_repository_ids|head_repo|sub_issue_id|sub_issue_ids|issue_id|parent_issue_id|before_id|after_id|team_ids?|selected_team_ids|project_id|url|ecosystem|deployment_branch_policy)$/
+
+export function namesOf(
+  operation: RestOperation,
+  parameters: ReadonlyMap<string, string>,
+  given: readonly Field[],
+): Named {
+  const parameter = (name: string) => parameters.get(name) ?? ''
+  const template = writeTemplate(operation.template)
+  const repository =
+    parameters.has('owner') && parameters.has('repo')
+      ? `${parameter('owner')}/${parameter('repo')}`.toLowerCase()
+      : null
+  const targets: Pick<Resource, 'kind' | 'id' | 'argument'>[] = []
+  const owner = ownerIn(template)
+  if (owner !== null) targets.push({ kind: 'owner', id: parameter(owner), argument: owner })
+  const inside = repository === null ? [] : insideOf(operation, template, parameters, given)
+  if (repository !== null) {
+    targets.push(
+      ...(inside.length === 0
+        ? [{ kind: 'repository', id: repository, argument: 'repo' }]
+        : inside.map((one) => ({ ...one, id: `${repository}:${one.id}` }))),
+    )
+  }
+  const judged = new Set(inside.map(({ argument }) => argument))
+  const others = given.filter(({ where, path }) => !judged.has(`${where}.${path}`))
+  return {
+    resources: targets.map((one) => ({ ...one, role: 'target' })),
+    missing: [],
+    unknown: [
+      ...undeclared(operation, given),
+      ...others.filter(({ name }) => outward.test(name)).map(({ name }) => name),
+    ],
+  }
+}
+
+/** The parameter that names whom everything in the path belongs to. */
+function ownerIn(template: string): string | null {
+  return /^\/(?:orgs|users)\/\{(org|username)\}(?:\/|$)/.exec(template)?.[1] ?? null
+}
+
+/** What is changed of a repository where that is less than all of it. */
+function insideOf(
+  operation: RestOperation,
+  template: string,
+  parameters: ReadonlyMap<string, string>,
+  given: readonly Field[],
+): Inside[] {
+  const parameter = (name: string) => parameters.get(name) ?? ''
+  if (/^\/repos\/\{owner\}\/\{repo\}\/environments\/\{environment_name\}/.test(template)) {
+    const name = parameter('environment_name')
+    return [{ kind: 'deployment-environment', id: name, argument: 'environment_name' }]
+  }
+  const protects = /^\/repos\/\{owner\}\/\{repo\}\/branches\/\{\+?branch\}\/protection/
+  if (operation.method !== 'GET' && protects.test(template)) {
+    return [{ kind: 'branch', id: parameter('branch'), argument: 'branch' }]
+  }
+  const field = (name: string) =>
+    given.flatMap((one) => (one.where === 'body' && one.path === name ? (one.value ?? []) : []))
+  return Object.hasOwn(changes, operation.name)
+    ? (changes[operation.name]?.({ parameter, field }) ?? [])
+    : []
+}
