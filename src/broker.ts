@@ -16,7 +16,7 @@ import { leaseKinds } from './leases/registry.ts'
 import { drainAll, listenOn, type Planes } from './listen.ts'
 import type { Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
-import { providerNamed } from './providers/registry.ts'
+import { providerNamed, spaceOf } from './providers/registry.ts'
 import { providerFrom } from './providers/rest/provider.ts'
 import { watchRealm } from './realm/realm.ts'
 import { assertOpens, sealCheckRow } from './seal/check.ts'
@@ -149,6 +149,7 @@ export async function openContext(
       log,
       compile: (provider, sdl) => providerNamed(provider)?.compile(sdl),
       describe: providerFrom,
+      spaceOf,
     })
     end.push(() => realm.close())
     const events = await watchEvents(store, (error) =>

@@ -23,7 +23,7 @@ export type Judged = {
 /** SHA-256, hex. */
 export function digestOf(judged: Judged): string {
   const { agent, environment, connection, overlay, scopes, operations, sites, request } = judged
-  const { method, path, query, contentType, accept, body } = request
+  const { method, path, query, contentType, accept, body, idempotencyKey } = request
   return hash(
     'sha256',
     canonical({
@@ -32,6 +32,7 @@ export function digestOf(judged: Judged): string {
       environment,
       request: {
         ...{ method, path, query, content_type: contentType, accept },
+        ...(idempotencyKey === undefined ? {} : { idempotency_key: idempotencyKey }),
         body: body === null ? null : hash('sha256', body, 'hex'),
       },
       operations: operations.map(({ name, effects }) => ({ name, effects: [...effects].sort() })),

@@ -3,7 +3,7 @@ import type { Capability } from '../policy/capability.ts'
 import { whose } from '../policy/environment.ts'
 import type { Operation, Site } from '../policy/operation.ts'
 import type { CanonicalRequest, Lookup, Provider } from '../providers/provider.ts'
-import type { Snapshot } from '../realm/realm.ts'
+import type { ConnectionPolicy, Snapshot } from '../realm/realm.ts'
 
 export type ShownResource = {
   kind: string
@@ -32,6 +32,7 @@ const mostText = 20_000
 export async function shownTo({
   capability,
   policy,
+  connection,
   provider,
   reading,
   sites,
@@ -39,6 +40,7 @@ export async function shownTo({
 }: {
   capability: Capability
   policy: Snapshot
+  connection: Pick<ConnectionPolicy, 'space'>
   provider: Provider
   reading: { operations: readonly Operation[]; request: CanonicalRequest }
   sites: readonly (readonly Site[])[]
@@ -49,7 +51,11 @@ export async function shownTo({
     protected: policy.environments.get(capability.environment)?.protected ?? true,
     operations: reading.operations.map(({ name, effects }) => ({ name, effects: [...effects] })),
     resources: await Promise.all(
-      all.slice(0, mostResources).map((site) => described(provider, policy, site, lookup)),
+      all
+        .slice(0, mostResources)
+        .map((site) =>
+          described(provider, { bindings: policy.bindings, space: connection.space }, site, lookup),
+        ),
     ),
     request: readable(reading.request),
     scopes: [...capability.scopes],
@@ -66,14 +72,14 @@ function unique(sites: readonly Site[]): Site[] {
 
 async function described(
   provider: Provider,
-  { bindings }: Pick<Snapshot, 'bindings'>,
+  { bindings, space }: Pick<Snapshot, 'bindings'> & Pick<ConnectionPolicy, 'space'>,
   { resource: { kind, id, argument }, located }: Site,
   lookup: Lookup,
 ): Promise<ShownResource> {
   if (!located.known) {
     return { kind, id, argument, lives: [], facts: [], hangs: [], unread: located.why }
   }
-  const lives = [...new Set(located.places.map((one) => whose(bindings, provider.name, one)))]
+  const lives = [...new Set(located.places.map((one) => whose(bindings, space, one)))]
   const about = { kind, id, argument, lives }
   try {
     const { facts, hangs } = await provider.describe({ kind, id }, located.home, lookup)

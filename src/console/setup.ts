@@ -173,8 +173,9 @@ async function environmentStep(
   connections: readonly ConnectionRow[],
 ): Promise<Html> {
   const seen = await seenBy(ctx, connection)
-  const { bindings, environments, agents } = ctx.realm.now()
-  const owner = (one: Discovered) => whose(bindings, connection.provider, one.place)
+  const { bindings, connections: known, environments, agents } = ctx.realm.now()
+  const space = known.get(connection.name)?.space ?? ''
+  const owner = (one: Discovered) => whose(bindings, space, one.place)
   const free = seen.filter((one) => owner(one) === 'elsewhere')
   const taken = new Set(environments.keys())
   return html`<h1>Set up: environments and an agent</h1>

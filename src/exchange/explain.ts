@@ -30,7 +30,7 @@ export async function explain(ctx: Context, incoming: Incoming): Promise<Answer>
         reading,
       )
       const found = (place: Site['located'] & { known: true }) => [
-        ...new Set(place.places.map((one) => whose(policy.bindings, provider.name, one))),
+        ...new Set(place.places.map((one) => whose(policy.bindings, connection.space, one))),
       ]
       return answerFromHere({
         ...(verdict.verdict === 'deny' ? denied(verdict) : verdict),

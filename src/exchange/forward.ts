@@ -121,7 +121,9 @@ function redirection(sending: Sending, forms: Forms, answered: Answered): Relaye
     to !== null &&
     to.origin === base.origin &&
     to.username === '' &&
-    to.pathname.startsWith(`${below}/`)
+    to.pathname.startsWith(`${below}/`) &&
+    // To a client this would be another host's.
+    !to.pathname.slice(below.length).startsWith('//')
   ) {
     const path = root + to.pathname.slice(below.length) + to.search
     const shown = [['location', redactText(forms, path)] as const]

@@ -85,11 +85,11 @@ export function bodyLimit(ctx: Context, target: Target, capability: Capability):
 /** Steps 4 to 6. Nothing is located, and no credential opened, for what is not allowed. */
 export async function judge(ctx: Context, where: Where, reading: ReadCall): Promise<Judgement> {
   const { operations } = reading
-  const { policy, provider, capability } = where
+  const { policy, connection, provider, capability } = where
   const permitted = permits(where, operations)
   if (permitted.verdict === 'deny') return { verdict: permitted, sites: [] }
   const sites = await locateAll(ctx, where, operations)
-  const boundaries = { name: provider.name, ownable: ownable(provider) }
+  const boundaries = { space: connection.space, ownable: ownable(provider) }
   const placed = firstDenial(
     operations.map((one, i) =>
       within(capability.environment, policy.bindings, boundaries, one, sites[i] ?? []),

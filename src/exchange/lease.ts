@@ -131,9 +131,9 @@ export function stillOffered(
   capability: Capability,
   { connection, template, places }: Offer,
 ): boolean {
-  const provider = policy.connections.get(connection)?.provider ?? ''
+  const space = policy.connections.get(connection)?.space ?? ''
   const owned = places.every(
-    (place) => whose(policy.bindings, provider, place) === capability.environment,
+    (place) => whose(policy.bindings, space, place) === capability.environment,
   )
   const scopes = standingScopes(policy, capability)
   const same = templatesOf(policy, capability, connection).some(

@@ -79,11 +79,11 @@ async function locate(
   )
 }
 
-/** The containers that any environment has bound on this provider: where to search for what has no look-up by id. */
-function knownPlaces({ policy, provider }: Where): Known {
+/** The containers that any environment has bound of this API: where to search for what has no look-up by id. */
+function knownPlaces({ policy, connection }: Where): Known {
   return {
     places: policy.bindings
-      .filter((binding) => binding.provider === provider.name)
+      .filter((binding) => binding.space === connection.space)
       .map(({ place }) => place),
   }
 }
@@ -107,6 +107,7 @@ function remembered(
     resource.id,
     resource.role,
     resource.spread === true,
+    resource.within === true,
     resource.role === 'context' ? pinned : null,
   ])
   const known = found.get(key)

@@ -116,11 +116,11 @@ function spending(ctx: Context, passing: Passing, row: ApprovalRow): Permit {
 
 const mostKept = 262_144
 
-function digestIn({ capability, connection, reading, sites, policy }: Passing): string {
+function digestIn({ capability, connection, provider, reading, sites, policy }: Passing): string {
   const { agent, environment } = capability
   return digestOf({
     ...{ agent, environment, connection, sites },
-    overlay: program,
+    overlay: provider.version ?? program,
     scopes: grantedScopes(policy, agent).filter((one) => one.environment === environment),
     operations: reading.operations,
     request: reading.request,
@@ -149,7 +149,10 @@ async function waiting(
       shown: {},
     },
     () =>
-      shownTo({ capability, policy, provider, reading, sites, lookup: lookupFor(ctx, passing) }),
+      shownTo({
+        ...{ capability, policy, connection, provider, reading, sites },
+        lookup: lookupFor(ctx, passing),
+      }),
   )
   const facts = approvalFacts(ctx, row)
   const next = row.deferred

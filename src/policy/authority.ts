@@ -200,13 +200,15 @@ function in_(environment: string, scopes: readonly AuthorityScope[]): AuthorityS
   return scopes.filter((scope) => scope.environment === environment)
 }
 
-/** By its own name: capabilities carry it. No longer, no more often, and nothing that it did not cover. */
+/** By its own name: capabilities carry it. No longer, no more often, nothing that it did not cover, and asked for no less. */
 function withinOne(scope: AuthorityScope, had: readonly AuthorityScope[]): boolean {
   const was = had.find(({ name }) => name === scope.name)
   return (
     was !== undefined &&
     was.environment === scope.environment &&
     scope.maxTtl <= was.maxTtl &&
+    scope.approvers >= was.approvers &&
+    was.approve.map(spelled).every((one) => scope.approve.map(spelled).includes(one)) &&
     (scope.bound || !was.bound) &&
     scope.leases.every((one) => was.leases.includes(one)) &&
     (was.callsPerMinute === null ||

@@ -5,7 +5,8 @@ import { allow, deny, type Verdict } from './verdict.ts'
 /** `owns` is all effects; `sees` is reads only, for parents that several environments share. */
 export type Binding = {
   environment: string
-  provider: string
+  /** Within which the ids of its place mean something: those of two APIs may be equal by chance. */
+  space: string
   mode: 'owns' | 'sees'
   /** The bound resource with its containers, outermost first. */
   place: Place
@@ -32,22 +33,22 @@ function same(a: Step, b: Step | undefined): boolean {
 export function ownedElsewhere(
   bindings: readonly Binding[],
   environment: string,
-  provider: string,
+  space: string,
   place: Place,
 ): Binding | undefined {
   return bindings.find(
     (other) =>
       other.mode === 'owns' &&
       other.environment !== environment &&
-      other.provider === provider &&
+      other.space === space &&
       (contains(other.place, place) || contains(place, other.place)),
   )
 }
 
 /** The Valetkey environment that owns a place, or `elsewhere`. Never an upstream name: it may tell what it should not. */
-export function whose(bindings: readonly Binding[], provider: string, place: Place): string {
+export function whose(bindings: readonly Binding[], space: string, place: Place): string {
   const owner = bindings.find(
-    (one) => one.mode === 'owns' && one.provider === provider && contains(one.place, place),
+    (one) => one.mode === 'owns' && one.space === space && contains(one.place, place),
   )
   return owner?.environment ?? 'elsewhere'
 }
@@ -104,8 +105,8 @@ function reaches(
   return reads && place.slice(binding.place.length).every(({ kind }) => !ownable.has(kind))
 }
 
-/** A provider as far as containment goes: the kinds that mark where one environment ends and another begins. */
-export type Boundaries = { name: string; ownable: ReadonlySet<string> }
+/** An API as far as containment goes: the kinds that mark where one environment ends and another begins. */
+export type Boundaries = { space: string; ownable: ReadonlySet<string> }
 
 /**
  * Whether everything that was located lies in the environment. Reads may also touch what it sees; every other effect
@@ -114,12 +115,12 @@ export type Boundaries = { name: string; ownable: ReadonlySet<string> }
 export function within(
   environment: string,
   bindings: readonly Binding[],
-  provider: Boundaries,
+  api: Boundaries,
   operation: Operation,
   sites: readonly Site[],
 ): Verdict {
   for (const site of sites) {
-    const verdict = placed(environment, bindings, provider, operation, site)
+    const verdict = placed(environment, bindings, api, operation, site)
     if (verdict.verdict === 'deny') return verdict
   }
   return allow
@@ -128,7 +129,7 @@ export function within(
 function placed(
   environment: string,
   bindings: readonly Binding[],
-  provider: Boundaries,
+  api: Boundaries,
   operation: Operation,
   { resource, located }: Site,
 ): Verdict {
@@ -155,14 +156,10 @@ function placed(
       },
     )
   }
-  const mine = bindings.filter(
-    (one) => one.environment === environment && one.provider === provider.name,
-  )
-  const stray = needed.find(
-    (place) => !mine.some((one) => reaches(one, place, reads, provider.ownable)),
-  )
+  const mine = bindings.filter((one) => one.environment === environment && one.space === api.space)
+  const stray = needed.find((place) => !mine.some((one) => reaches(one, place, reads, api.ownable)))
   if (stray === undefined) return allow
-  const found = whose(bindings, provider.name, stray)
+  const found = whose(bindings, api.space, stray)
   const also = needed.length > 1 ? 'also ' : ''
   return deny(
     'outside-environment',

@@ -19,6 +19,8 @@ export type Resource = {
   argument: string
   /** The upstream applies the operation to more than this one id; locate returns every environment it would touch. */
   spread?: true
+  /** Where it cannot be looked up by itself, it may be taken to lie in what was named before it. */
+  within?: true
 }
 
 /** One step of a place: a container, or at the end the resource itself. */

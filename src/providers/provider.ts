@@ -86,6 +86,8 @@ export type RefusalForm = 'problem' | 'graphql' | 'json'
 
 export type Provider<Catalogue = unknown> = {
   name: string
+  /** Of what an operator described; what comes with the program is as old as that. */
+  version?: string
   /** `lease`: nothing is relayed; what it offers is a native credential for a while. */
   engine: 'graphql' | 'rest' | 'lease'
   /** Base URL when the operator gives none. */

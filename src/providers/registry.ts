@@ -27,6 +27,20 @@ export function providerOf(
   return policy.providers.get(name) ?? providers.get(name)
 }
 
+/**
+ * Within which the ids of a connection's API mean something. What an operator described may count from one, and there may be an
+ * account behind each key; the same GitHub is the same everywhere, and another host is another GitHub.
+ */
+export function spaceOf(
+  { name, provider, baseUrl }: { name: string; provider: string; baseUrl: string },
+  described: boolean,
+): string {
+  if (described) return `${provider} ${name}`
+  return providers.get(provider)?.engine === 'rest'
+    ? `${provider} ${new URL(baseUrl).origin}`
+    : provider
+}
+
 /** Where a connection's credential goes, by what its row says. Undefined for what nobody knows. */
 export function placementOf(connection: {
   provider: string

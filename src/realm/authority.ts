@@ -118,23 +118,31 @@ function byName(a: { name: string }, b: { name: string }): number {
   return a.name < b.name ? -1 : 1
 }
 
-/** One sentence for each operation, so that a newer description shows what it changes. The digest stands for the rest of it. */
+/**
+ * One sentence for each operation, so that a newer description shows what it changes. The digest stands for what it takes, and is too
+ * long for another description of one's own to have the same.
+ */
 function providerInWords(row: typeof describedProviders.$inferSelect): string[] {
   // As it was written, by the edits of providers.
-  const { operations } = row.description as unknown as Description
-  const { operations: decided = {}, resources = {} } = row.overrides as Overrides
+  const { operations, base_url, placement, left = [] } = row.description as unknown as Description
+  const { operations: decided = {}, resources = {}, confined = [] } = row.overrides as Overrides
   return [
+    `${row.name} is at ${base_url ?? 'no address of its own'}, its key placed as ${placement}`,
+    ...left.map((one) => `${row.name}: ${one} is left out`),
     ...operations.map((one) => {
       const override = Object.hasOwn(decided, one.name) ? decided[one.name] : undefined
       const effects = (override?.effects ?? one.effects).join(', ')
       const harmless = override?.harmless === true ? ', and of no environment' : ''
       const rest = JSON.stringify([one.query, one.fields])
-      const digest = createHash('sha256').update(rest).digest('hex').slice(0, 6)
+      const digest = createHash('sha256').update(rest).digest('hex').slice(0, 32)
       return `${row.name}: ${one.name} (${one.method} ${one.template}) is ${effects}${harmless} [${digest}]`
     }),
     ...Object.entries(resources).map(
       ([field, parameter]) =>
         `${row.name}: the field ${JSON.stringify(field)} names what ${JSON.stringify(parameter)} does`,
+    ),
+    ...confined.map(
+      (one) => `${row.name}: what ${JSON.stringify(one)} names lies in what stands before it`,
     ),
   ]
 }

@@ -7,10 +7,10 @@ import { ownedElsewhere } from '../policy/environment.ts'
 import type { Place } from '../policy/operation.ts'
 import type { Discovered, Kind } from '../providers/provider.ts'
 import type { Tx } from '../store/open.ts'
-import { bindings, connections } from '../store/schema.ts'
+import { bindings, connections, describedProviders } from '../store/schema.ts'
 import { changeBy, type Editing, type Editor, edit } from './edit.ts'
 import { showEnvironment } from './environments.ts'
-import { bindingOf } from './load.ts'
+import { bindingOf, type SpaceOf } from './load.ts'
 
 export type BindingRow = typeof bindings.$inferSelect
 export type Mode = BindingRow['mode']
@@ -114,10 +114,15 @@ export async function bind(
     changeBy(by, 'environment.bind', facts, { environment, connection }),
     async (tx, note) => {
       await showEnvironment(tx, environment)
-      const provider = await providerOf(tx, connection)
+      const spaces = await spacesIn(tx, ctx.realm.spaceOf)
+      const here = spaces.get(connection)
+      if (here === undefined) {
+        throw new BrokerError('not-found', `There is no connection ${connection}.`)
+      }
       const bound: BindingRow[] = []
       for (const one of wanted) {
-        bound.push(await bindOne(tx, { ...to, provider, now: new Date(ctx.clock.now()) }, one))
+        const now = new Date(ctx.clock.now())
+        bound.push(await bindOne(tx, { ...to, ...here, spaces, now }, one))
       }
       note({ resources: bound.map((row) => ({ id: row.id, mode: row.mode, place: row.place })) })
       return bound
@@ -125,23 +130,36 @@ export async function bind(
   )
 }
 
-async function providerOf(tx: Tx, connection: string): Promise<string> {
-  const [row] = await tx
-    .select({ provider: connections.provider })
-    .from(connections)
-    .where(eq(connections.name, connection))
-  if (row === undefined) {
-    throw new BrokerError('not-found', `There is no connection ${connection}.`)
-  }
-  return row.provider
+type Spaces = ReadonlyMap<string, { provider: string; space: string }>
+
+/** By connection, as the edit under way leaves them. */
+async function spacesIn(tx: Tx, spaceOf: SpaceOf): Promise<Spaces> {
+  const described = await tx.select({ name: describedProviders.name }).from(describedProviders)
+  const names = new Set(described.map(({ name }) => name))
+  const rows = await tx.select().from(connections)
+  return new Map(
+    rows.map((row) => [
+      row.name,
+      { provider: row.provider, space: spaceOf(row, names.has(row.provider)) },
+    ]),
+  )
 }
 
 async function bindOne(
   tx: Tx,
-  to: { environment: string; connection: string; provider: string; now: Date },
+  to: {
+    environment: string
+    connection: string
+    provider: string
+    space: string
+    spaces: Spaces
+    now: Date
+  },
   wanted: Wanted,
 ): Promise<BindingRow> {
-  const rows = await tx.select().from(bindings).where(eq(bindings.provider, to.provider))
+  const rows = (await tx.select().from(bindings)).filter(
+    (row) => to.spaces.get(row.connection)?.space === to.space,
+  )
   const there = rows.find(
     (row) =>
       row.environment === to.environment &&
@@ -180,10 +198,11 @@ function demandSameMode(there: BindingRow, wanted: Wanted): BindingRow {
 
 function demandFree(
   rows: readonly BindingRow[],
-  to: { environment: string; provider: string },
+  to: { environment: string; space: string },
   wanted: Wanted,
 ): void {
-  const other = ownedElsewhere(rows.map(bindingOf), to.environment, to.provider, wanted.place)
+  const there = rows.map((row) => bindingOf(row, to.space))
+  const other = ownedElsewhere(there, to.environment, to.space, wanted.place)
   if (other === undefined) return
   const where = other.place.length < wanted.place.length ? 'lies in' : 'is or contains'
   throw new BrokerError(

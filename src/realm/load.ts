@@ -35,6 +35,12 @@ export type Compile = (provider: string, sdl: string) => unknown
 /** Makes a provider of what an operator described. Throws where that cannot be read. */
 export type Describe = (name: string, description: unknown, overrides: unknown) => Provider
 
+/** Within which the ids of a connection's API mean something. `described` by an operator, and not with the program. */
+export type SpaceOf = (
+  connection: { name: string; provider: string; baseUrl: string },
+  described: boolean,
+) => string
+
 /** The policy format that this code understands. */
 const format = 3
 
@@ -50,8 +56,9 @@ export function createLoader(options: {
   log: Logger
   compile: Compile
   describe: Describe
+  spaceOf: SpaceOf
 }) {
-  const { db, log, compile, describe } = options
+  const { db, log, compile, describe, spaceOf } = options
   let compiled: ReadonlyMap<string, unknown> = new Map()
   let described: ReadonlyMap<string, Provider | undefined> = new Map()
 
@@ -76,7 +83,7 @@ export function createLoader(options: {
     }
     compiled = kept
     described = describedOf(rows, described, describe, log)
-    return snapshotOf(rows, { compiled, described }, log)
+    return snapshotOf(rows, { compiled, described, spaceOf }, log)
   }
 }
 
@@ -160,7 +167,7 @@ function describedOf(
     const row = rows.get(key)
     if (row === undefined) return known.get(key)
     try {
-      return describe(name, row.description, row.overrides)
+      return { ...describe(name, row.description, row.overrides), version: row.hash }
     } catch (error) {
       log.error({ err: error, provider: name }, 'a provider cannot be read, so it offers nothing')
       return undefined
@@ -196,12 +203,18 @@ function snapshotOf(
   {
     compiled,
     described,
+    spaceOf,
   }: {
     compiled: ReadonlyMap<string, unknown>
     described: ReadonlyMap<string, Provider | undefined>
+    spaceOf: SpaceOf
   },
   log: Logger,
 ): Snapshot {
+  const byHand = new Set(rows.providers.map(({ name }) => name))
+  const spaces = new Map(
+    rows.connections.map((row) => [row.name, spaceOf(row, byHand.has(row.provider))]),
+  )
   return Object.freeze({
     version: rows.version,
     guarded: rows.guarded,
@@ -209,11 +222,16 @@ function snapshotOf(
     environments: new Map(
       rows.environments.map((row) => [row.name, { name: row.name, protected: row.protected }]),
     ),
-    bindings: rows.bindings.map(bindingOf),
+    bindings: rows.bindings.map((row) => bindingOf(row, spaces.get(row.connection) ?? '')),
     scopes: new Map(rows.scopes.map((row) => [row.name, scopeOf(row, log)])),
     agents: agentsOf(rows),
     trusts: rows.trusts.flatMap((row) => trustOf(row, log)),
-    connections: new Map(rows.connections.map((row) => [row.name, connectionOf(row, rows)])),
+    connections: new Map(
+      rows.connections.map((row) => [
+        row.name,
+        connectionOf(row, rows, spaces.get(row.name) ?? ''),
+      ]),
+    ),
     providers: new Map(
       rows.providers.flatMap((row) => {
         const provider = described.get(describedKey(row))
@@ -234,10 +252,10 @@ function snapshotOf(
   })
 }
 
-export function bindingOf(row: typeof bindings.$inferSelect): Binding {
+export function bindingOf(row: typeof bindings.$inferSelect, space: string): Binding {
   return {
     environment: row.environment,
-    provider: row.provider,
+    space,
     mode: row.mode,
     place: row.place,
     label: row.label,
@@ -247,11 +265,13 @@ export function bindingOf(row: typeof bindings.$inferSelect): Binding {
 function connectionOf(
   row: typeof connections.$inferSelect,
   { formerSecrets }: Pick<Rows, 'formerSecrets'>,
+  space: string,
 ): ConnectionPolicy {
   const former = formerSecrets.filter(({ connection }) => connection === row.name)
   return {
     name: row.name,
     provider: row.provider,
+    space,
     baseUrl: row.baseUrl,
     placement: row.placement,
     allowPrivate: row.allowPrivate,

@@ -9,12 +9,14 @@ import type { Scope } from '../policy/scope.ts'
 import type { Trust } from '../policy/trust.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Store } from '../store/open.ts'
-import { type Compile, createLoader, type Describe, readVersion } from './load.ts'
+import { type Compile, createLoader, type Describe, readVersion, type SpaceOf } from './load.ts'
 import { sweep } from './sweep.ts'
 
 export type ConnectionPolicy = {
   name: string
   provider: string
+  /** Within which the ids of its API mean something. */
+  space: string
   baseUrl: string
   placement: string
   allowPrivate: boolean
@@ -60,6 +62,7 @@ export type Snapshot = {
 }
 
 export type Realm = {
+  spaceOf: SpaceOf
   /** Throws `policy-stale` when the database has not confirmed the snapshot for five seconds. */
   now(): Snapshot
   /** Reads what was committed before the call; callers that wait at the same time share one read. */
@@ -83,10 +86,11 @@ export async function watchRealm(options: {
   log: Logger
   compile: Compile
   describe: Describe
+  spaceOf: SpaceOf
   pollMs?: number
 }): Promise<Realm> {
-  const { store, log, compile, describe } = options
-  const load = createLoader({ db: store.db, log, compile, describe })
+  const { store, log, compile, describe, spaceOf } = options
+  const load = createLoader({ db: store.db, log, compile, describe, spaceOf })
   const closing = new AbortController()
 
   let confirmedAt = performance.now()
@@ -137,6 +141,7 @@ export async function watchRealm(options: {
     })
 
   return {
+    spaceOf,
     now() {
       const age = performance.now() - confirmedAt
       if (age > staleMs) throw stale(age)

@@ -217,9 +217,14 @@ export const bindings = pgTable(
   },
   (table) => [
     uniqueIndex('bindings_owned_once')
-      .on(table.provider, table.kind, table.resource)
+      .on(table.connection, table.kind, table.resource)
       .where(sql`${table.mode} = 'owns'`),
-    uniqueIndex('bindings_once').on(table.environment, table.provider, table.kind, table.resource),
+    uniqueIndex('bindings_once').on(
+      table.environment,
+      table.connection,
+      table.kind,
+      table.resource,
+    ),
   ],
 )
 

@@ -150,7 +150,10 @@ describe.each(stores)('Neon, imported, on %s', (kind) => {
     const elsewhere = await call('POST', databases, {
       database: { name: 'x', owner_name: 'me', branch_id: 'br-production' },
     })
-    expect(elsewhere.json).toMatchObject({ code: 'outside-environment', found: 'production' })
+    expect(elsewhere.json).toMatchObject({
+      code: 'operation-not-allowed',
+      detail: expect.stringContaining('createProjectBranchDatabase.branch_id'),
+    })
     const pointing = await call('POST', databases, {
       database: { name: 'x', owner_name: 'me', template_id: 'y' },
     })
@@ -295,7 +298,7 @@ describe.each(stores)('Neon, imported, on %s', (kind) => {
       await at.admin('PUT', '/admin/providers/neon?check=true', { openapi: newer }),
     )
     expect(check.json).toMatchObject({ added: [], removed: [] })
-    expect(JSON.stringify(check.json['changed'])).toContain('/dbs/{database_name}')
+    expect(JSON.stringify(check.json['changed'])).toContain('/dbs/{db_database_name}')
     const waits = await at.admin('PUT', '/admin/providers/neon', { openapi: newer })
     const change = changeIn(waits)
     expect(JSON.stringify(waits.json)).toContain('deleteProjectBranchDatabase')

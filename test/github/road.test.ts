@@ -201,7 +201,7 @@ describe('an environment that owns a branch and a deployment environment of a re
     [contents, { ...file, branch: 'refs/heads/staging' }, 'resource-unresolved'],
     [contents, { ...file, branch: 'heads/staging' }, 'resource-unresolved'],
     [contents, { ...file, branch: ['staging', 'main'] }, 'outside-environment'],
-    [contents, { ...file, branch: { name: 'staging' } }, 'outside-environment'],
+    [contents, { ...file, branch: { name: 'staging' } }, 'operation-not-allowed'],
     [contents, { ...file, branch: '' }, 'resource-unresolved'],
     [contents, { ...file, branch: 'staging/../main' }, 'resource-unresolved'],
     [contents, { ...file, branch: null }, 'outside-environment'],

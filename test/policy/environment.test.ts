@@ -13,7 +13,7 @@ import type { Located, Operation, Place, Site } from '../../src/policy/operation
 import { binding, operation, place } from './operations.ts'
 
 const ownable = new Set(['environment'])
-const railway = { name: 'railway', ownable }
+const railway = { space: 'railway', ownable }
 const bindings = fc.array(binding, { maxLength: 5 })
 
 const located: fc.Arbitrary<Located> = fc.oneof(
@@ -61,7 +61,7 @@ const mine = (all: readonly Binding[], environment: string, mode: Binding['mode'
   all.some(
     (one) =>
       one.environment === environment &&
-      one.provider === 'railway' &&
+      one.space === 'railway' &&
       one.mode === mode &&
       contains(one.place, at),
   )
@@ -93,17 +93,14 @@ describe('ownership', () => {
       fc.property(bindings, place, (wanted, at) => {
         const kept: Binding[] = []
         for (const one of wanted) {
-          if (
-            one.mode === 'sees' ||
-            !ownedElsewhere(kept, one.environment, one.provider, one.place)
-          ) {
+          if (one.mode === 'sees' || !ownedElsewhere(kept, one.environment, one.space, one.place)) {
             kept.push(one)
           }
         }
         const owners = new Set(
           kept
             .filter(
-              (one) => one.mode === 'owns' && one.provider === 'railway' && contains(one.place, at),
+              (one) => one.mode === 'owns' && one.space === 'railway' && contains(one.place, at),
             )
             .map((one) => one.environment),
         )
@@ -163,7 +160,7 @@ describe('within', () => {
   it('lets a project that is seen be read, and nothing in its environments', () => {
     const project: Place = [{ kind: 'project', id: '1' }]
     const sees: Binding[] = [
-      { environment: 'staging', provider: 'railway', mode: 'sees', place: project, label: 'acme' },
+      { environment: 'staging', space: 'railway', mode: 'sees', place: project, label: 'acme' },
     ]
     const verdict = (at: Place, effect: 'read' | 'write') =>
       within('staging', sees, railway, operationOf(effect), [siteAt(at)]).verdict
@@ -180,7 +177,7 @@ describe('within', () => {
     fc.assert(
       fc.property(bindings, operation, fc.array(site, { maxLength: 2 }), (all, one, sites) => {
         const own = all.filter(
-          ({ environment, provider }) => environment === 'staging' && provider === 'railway',
+          ({ environment, space }) => environment === 'staging' && space === 'railway',
         )
         expect(within('staging', all, railway, one, sites).verdict).toBe(
           within('staging', own, railway, one, sites).verdict,
@@ -197,7 +194,7 @@ describe('within', () => {
     ]
     const bound = (environment: string, at: Place): Binding => ({
       environment,
-      provider: 'railway',
+      space: 'railway',
       mode: 'owns',
       place: at,
       label: 'x',

@@ -82,7 +82,7 @@ export const place: fc.Arbitrary<Place> = fc.oneof(
 
 export const binding: fc.Arbitrary<Binding> = fc.record({
   environment: mostly('staging', 'production'),
-  provider: mostly('railway', 'other'),
+  space: mostly('railway', 'other'),
   mode: fc.constantFrom('owns' as const, 'sees' as const),
   place,
   label: fc.constant('label'),

@@ -3,6 +3,7 @@
 import pino from 'pino'
 import { createJournal } from '../../src/audit/journal.ts'
 import type { Logger } from '../../src/log.ts'
+import { spaceOf } from '../../src/providers/registry.ts'
 import { providerFrom } from '../../src/providers/rest/provider.ts'
 import type { Editing } from '../../src/realm/edit.ts'
 import type { Compile } from '../../src/realm/load.ts'
@@ -40,6 +41,7 @@ export async function editingOn(
     log,
     compile: options.compile ?? (() => 'compiled'),
     describe: providerFrom,
+    spaceOf,
   })
   closeLater(() => journal.drain())
   closeLater(() => realm.close())

@@ -2,6 +2,7 @@ import { eq, sql } from 'drizzle-orm'
 import pino from 'pino'
 import postgres from 'postgres'
 import { describe, expect, inject, test, vi } from 'vitest'
+import { spaceOf } from '../../src/providers/registry.ts'
 import { providerFrom } from '../../src/providers/rest/provider.ts'
 import { addEnvironment } from '../../src/realm/environments.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
@@ -122,7 +123,13 @@ describe.each(stores)('on %s', (kind) => {
   test('a policy in a format from the future is not served', async () => {
     const store = await freshStore(kind)
     await store.db.update(policy).set({ reader: 4 })
-    const watching = watchRealm({ store, log: silent, compile: () => ({}), describe: providerFrom })
+    const watching = watchRealm({
+      store,
+      log: silent,
+      compile: () => ({}),
+      describe: providerFrom,
+      spaceOf,
+    })
     await expect(watching).rejects.toMatchObject({ code: 'policy-stale' })
   })
 
@@ -139,6 +146,7 @@ describe.each(stores)('on %s', (kind) => {
       log,
       compile: () => ({}),
       describe: providerFrom,
+      spaceOf,
       pollMs: 1,
     })
     const read = vi.spyOn(store.db, 'select')

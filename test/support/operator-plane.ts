@@ -14,7 +14,7 @@ import { adminRoutes } from '../../src/http/admin/admin.ts'
 import { enrolmentCode } from '../../src/identity/operators.ts'
 import { leaseKinds } from '../../src/leases/registry.ts'
 import { createMetrics } from '../../src/metrics.ts'
-import { providerNamed } from '../../src/providers/registry.ts'
+import { providerNamed, spaceOf } from '../../src/providers/registry.ts'
 import { providerFrom } from '../../src/providers/rest/provider.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
 import { createKeyring } from '../../src/seal/keyring.ts'
@@ -70,6 +70,7 @@ async function contextOver(kind: StoreKind, log: Context['log']): Promise<Contex
     log,
     compile: (provider, sdl) => providerNamed(provider)?.compile(sdl),
     describe: providerFrom,
+    spaceOf,
   })
   const events = await watchEvents(store, () => {})
   const dial = createDial()

@@ -9,6 +9,7 @@ import { createDial } from '../../src/exchange/dial.ts'
 import { addAgent, newAgentSecret } from '../../src/identity/agents.ts'
 import { leaseKinds } from '../../src/leases/registry.ts'
 import { createMetrics } from '../../src/metrics.ts'
+import { spaceOf } from '../../src/providers/registry.ts'
 import { providerFrom } from '../../src/providers/rest/provider.ts'
 import { watchRealm } from '../../src/realm/realm.ts'
 import { createKeyring } from '../../src/seal/keyring.ts'
@@ -54,7 +55,13 @@ export async function brokerOn(
   const keyring = createKeyring([masterKey])
   const signing = await openSigningKeys({ store, keyring, clock })
   const journal = await createJournal({ store, clock, log })
-  const realm = await watchRealm({ store, log, compile: () => 'compiled', describe: providerFrom })
+  const realm = await watchRealm({
+    store,
+    log,
+    compile: () => 'compiled',
+    describe: providerFrom,
+    spaceOf,
+  })
   const events = await watchEvents(store, () => {})
   const dial = createDial()
   closeLater(() => journal.drain())

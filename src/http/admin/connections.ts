@@ -244,9 +244,10 @@ async function discovered(ctx: Context, name: string): Promise<z.infer<typeof Fo
   const connection = await showConnection(ctx.db, name)
   const provider = knownProvider(ctx, connection.provider)
   const found = await provider.discover(await operatorLookup(ctx, provider, connection))
-  const { bindings } = ctx.realm.now()
+  const { bindings, connections } = ctx.realm.now()
+  const space = connections.get(name)?.space ?? ''
   return found.map((one) => {
-    const owner = whose(bindings, provider.name, one.place)
+    const owner = whose(bindings, space, one.place)
     return {
       kind: one.kind,
       id: one.place.at(-1)?.id ?? '',

@@ -207,7 +207,7 @@ function spelled(all: readonly Offered[], { description }: DescribedProvider): M
         .update(JSON.stringify([query, fields]))
         .digest('hex')
       const words = `${route} is ${effects.join(', ')}${harmless ? ', of no environment' : ''}`
-      return [name, `${words} [${takes.slice(0, 6)}]`]
+      return [name, `${words} [${takes.slice(0, 32)}]`]
     }),
   )
 }

@@ -4,7 +4,8 @@
  */
 import type { Resource } from '../../policy/operation.ts'
 import type { RestOperation } from '../rest/catalogue.ts'
-import { type Field, type Named, undeclared } from '../rest/read.ts'
+import type { Field } from '../rest/fields.ts'
+import { type Named, type Naming, undeclared } from '../rest/read.ts'
 import { writeTemplate } from '../rest/template.ts'
 
 /**
@@ -93,7 +94,14 @@ const changes: Readonly<Record<string, (given: Given) => Inside[]>> = {
 const outward =
   /^(?:owner|org|organization|new_owner|user|repo|repository|repositories|repo_id|repository_ids?|selected_repository_ids|head_repo|sub_issue_id|sub_issue_ids|issue_id|parent_issue_id|before_id|after_id|team_ids?|selected_team_ids|project_id|url|ecosystem|deployment_branch_policy)$/
 
-export function namesOf(
+export const naming: Naming = {
+  names: namesOf,
+  matters: (_, top) => top,
+  // What its operations do to what they leave empty is known.
+  clearing: false,
+}
+
+function namesOf(
   operation: RestOperation,
   parameters: ReadonlyMap<string, string>,
   given: readonly Field[],
@@ -116,10 +124,11 @@ export function namesOf(
     )
   }
   const judged = new Set(inside.map(({ argument }) => argument))
-  const others = given.filter(({ where, path }) => !judged.has(`${where}.${path}`))
+  const others = given.filter(({ where, path }) => !judged.has(where + path))
   return {
     resources: targets.map((one) => ({ ...one, role: 'target' })),
     missing: [],
+    anchored: targets.length > 0,
     unknown: [
       ...undeclared(operation, given),
       ...others.filter(({ name }) => outward.test(name)).map(({ name }) => name),
@@ -149,7 +158,9 @@ function insideOf(
     return [{ kind: 'branch', id: parameter('branch'), argument: 'branch' }]
   }
   const field = (name: string) =>
-    given.flatMap((one) => (one.where === 'body' && one.path === name ? (one.value ?? []) : []))
+    given.flatMap(({ where, path, values }) =>
+      where === 'body' && path === `.${name}` ? [...values] : [],
+    )
   return Object.hasOwn(changes, operation.name)
     ? (changes[operation.name]?.({ parameter, field }) ?? [])
     : []

@@ -10,7 +10,7 @@ import { offered } from '../rest/provider.ts'
 import { readRest } from '../rest/read.ts'
 import { effects, harmless } from './effects.ts'
 import { describe, discover, find, kinds, locate } from './locate.ts'
-import { namesOf } from './names.ts'
+import { naming } from './names.ts'
 import known from './operations.json' with { type: 'json' }
 
 let compiled: RestCatalogue | null = null
@@ -20,6 +20,8 @@ export function catalogue(): RestCatalogue {
   compiled ??= compileRest(
     { base_url: null, placement: 'bearer', operations: known.map(operationOf) },
     { operations: Object.fromEntries([...harmless].map((name) => [name, { harmless: true }])) },
+    // Its parameters are known by their names.
+    (templates) => [...templates],
   )
   return compiled
 }
@@ -75,5 +77,5 @@ function read(call: Call): Reading {
       hint: 'Use its REST API, which this connection has whole: GET /v1/capability says what you may.',
     })
   }
-  return readRest(catalogue(), call, namesOf)
+  return readRest(catalogue(), call, naming)
 }

@@ -11,9 +11,9 @@ export const Written = z.strictObject({
   /** `GET /v1/things/{thing_id}` */
   route: z.string().max(1_200),
   effects: z.array(z.enum(effects)).min(1).max(effects.length),
-  /** All query parameters that it takes, or whichever. */
+  /** All query parameters that it takes; unless they are listed, whichever, and then none of them confines it. */
   query: z.array(z.string().max(200)).max(500).optional(),
-  /** The names of all fields of its body, at any depth, or whichever. */
+  /** The same of the fields of its body: `name`, or `branch.name` for one that lies in another. */
   fields: z.array(z.string().max(200)).max(5_000).optional(),
 })
 
@@ -44,6 +44,11 @@ function describedBy({
   return {
     ...{ name: name ?? routeName(method, exact), method, template: exact },
     ...{ effects: [...new Set(given)], guessed: null },
-    ...{ query: query ?? null, fields: fields ?? null },
+    ...{ query: query?.map(anywhere) ?? null, fields: fields?.map(anywhere) ?? null },
   }
+}
+
+/** `branch.name` lies in a branch, `.name` at the top, and `name` wherever it is. */
+function anywhere(name: string): string {
+  return name.includes('.') ? name : `*.${name}`
 }

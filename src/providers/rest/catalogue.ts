@@ -5,6 +5,7 @@ import type { Described, Description, Overrides } from './description.ts'
 import { type Kinds, kindsOf, nameWords } from './kinds.ts'
 import {
   type Match,
+  named,
   readTemplate,
   router,
   shapeOf,
@@ -36,11 +37,22 @@ export type RestCatalogue = {
   lists: ReadonlyMap<string, RestOperation>
   /** The parameter that a field of a body or a query stands for. */
   alias: (field: string) => string
+  /** Fields of which an operator said what they name, whatever the description has. */
+  decided: ReadonlySet<string>
+  /** Parameters that lie in what is named before them: an operator vouches for that. */
+  confined: ReadonlySet<string>
 }
 
-/** Throws `malformed-request` for templates that cannot be read or told apart, and names that are there twice. */
-export function compileRest(description: Description, overrides: Overrides): RestCatalogue {
-  const templates = description.operations.map(({ template }) => templateOf(template))
+/**
+ * Throws `malformed-request` for templates that cannot be read or told apart, and names that are there twice. `naming` gives equal
+ * parameters to what is of one kind.
+ */
+export function compileRest(
+  description: Description,
+  overrides: Overrides,
+  naming: (templates: readonly Template[]) => Template[] = named,
+): RestCatalogue {
+  const templates = naming(description.operations.map(({ template }) => templateOf(template)))
   const kinds = kindsOf(templates)
   const operations = description.operations.map((one, i) =>
     operationOf(one, templates[i] ?? [], kinds, overrides),
@@ -51,14 +63,43 @@ export function compileRest(description: Description, overrides: Overrides): Res
   const spelled = new Map(
     [...kinds.byParameter.keys()].map((one) => [nameWords(one).join('_'), one]),
   )
+  const route = router(
+    operations.map((one) => ({ method: one.method, template: one.template, of: one })),
+  )
+  const left = leftOf(description.left ?? [])
   return {
     operations,
     kinds,
-    route: router(
-      operations.map((one) => ({ method: one.method, template: one.template, of: one })),
-    ),
+    // What a description has and the broker does not understand is not what happens to look like it.
+    route: (method, segments) => (left(method, segments) ? null : route(method, segments)),
     ...lookupsOf(operations, kinds),
     alias: (field) => aliases.get(field) ?? spelled.get(nameWords(field).join('_')) ?? field,
+    decided: new Set(aliases.keys()),
+    confined: new Set(overrides.confined),
+  }
+}
+
+/** Whether a request could be one of these routes. A parameter may be any text, and one that takes several segments any path. */
+function leftOf(
+  routes: readonly string[],
+): (method: string, segments: readonly string[]) => boolean {
+  const byMethod = Map.groupBy(routes, (one) => one.split(' ')[0] ?? '')
+  const forms = new Map(
+    [...byMethod].map(([method, some]) => [
+      method,
+      some.map((one) => {
+        const path = one.slice(one.indexOf(' ') + 1).replace(/(?<=.)\/$/, '')
+        const pieces = path.split(/(\{[^{}]*\})/).map((piece) => {
+          if (!/^\{.*\}$/.test(piece)) return piece.replaceAll(/[^A-Za-z0-9/]/g, '\\$&')
+          return piece.startsWith('{+') ? '.+' : '[^/]+'
+        })
+        return new RegExp(`^${pieces.join('')}$`, 's')
+      }),
+    ]),
+  )
+  return (method, segments) => {
+    const path = `/${segments.join('/')}`
+    return forms.get(method)?.some((form) => form.test(path)) === true
   }
 }
 
@@ -86,20 +127,11 @@ function operationOf(
     effects: decided?.effects ?? effects,
     harmless: decided?.harmless === true && parameters.length === 0,
     guessed: decided?.effects === undefined ? guessed : null,
-    query: query === null ? null : new Set(query.map(leaf)),
+    query: query === null ? null : new Set(query),
     fields: fields === null ? null : new Set(fields),
     deepest: parameters.filter((one) => !containing.has(one)),
     spreads: last === undefined || 'literal' in last || last.several === true,
   }
-}
-
-function leaf(name: string): string {
-  return (
-    name
-      .split(/[[\]]/)
-      .filter((piece) => piece !== '')
-      .at(-1) ?? name
-  )
 }
 
 /** Of each kind the shortest path that shows one by all that names it, best where the same path without its end lists them. */
@@ -107,8 +139,9 @@ function lookupsOf(
   operations: readonly RestOperation[],
   kinds: Kinds,
 ): Pick<RestCatalogue, 'shows' | 'lists'> {
+  // Whoever is judged may make the broker ask these, so they do nothing but show.
   const gets = operations
-    .filter(({ method }) => method === 'GET')
+    .filter(({ method, effects }) => method === 'GET' && effects.every((one) => one === 'read'))
     .toSorted((a, b) => a.template.length - b.template.length)
   const byShape = new Map(gets.map((one) => [writeTemplate(one.template), one]))
   const shows = new Map<string, RestOperation>()

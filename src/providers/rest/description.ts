@@ -26,10 +26,12 @@ export const Described = z.strictObject({
   effects: Effects,
   /** Why it was guessed like that; null where somebody wrote it down. */
   guessed: z.string().max(300).nullable(),
-  /** The query parameters that it knows. Null where nobody said: then any may stand there. */
-  query: z.array(z.string().max(200)).max(500).nullable(),
-  /** The names of all fields of its body, at any depth. Null where nobody said. */
-  fields: z.array(z.string().max(200)).max(5_000).nullable(),
+  /**
+   * The query parameters and the fields of the body that it knows, each with what it lies in: `.branch`, `branch.name`, `*.name`
+   * wherever, or `labels.*` for names of the caller's choosing. Null where nobody said: then any may stand there.
+   */
+  query: z.array(z.string().max(400)).max(500).nullable(),
+  fields: z.array(z.string().max(400)).max(5_000).nullable(),
 })
 export type Described = z.infer<typeof Described>
 
@@ -37,6 +39,8 @@ export const Description = z.strictObject({
   base_url: z.url().nullable(),
   placement: z.string().max(100),
   operations: z.array(Described).min(1).max(20_000),
+  /** Routes, as `GET /things/{id}:run`, that could not be taken over: they are refused, whatever else would fit them. */
+  left: z.array(z.string().max(1_200)).max(1_000).optional(),
 })
 export type Description = z.infer<typeof Description>
 
@@ -50,6 +54,8 @@ export const Overrides = z.strictObject({
   operations: z.record(OperationName, Override).optional(),
   /** By the name of a field of bodies and queries, the parameter whose kind it names: `parent_id` a `branch_id`. */
   resources: z.record(z.string().min(1).max(200), z.string().min(1).max(200)).optional(),
+  /** Parameters whose ids the API checks against what stands before them in the path, and has no way to show. */
+  confined: z.array(z.string().min(1).max(200)).max(1_000).optional(),
 })
 export type Overrides = z.infer<typeof Overrides>
 

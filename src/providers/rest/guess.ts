@@ -11,27 +11,32 @@ export type Shape = {
   free: boolean
   fields: ReadonlySet<string>
   choices: ReadonlySet<string>
-  /** Names of fields in its answer. */
-  answers: ReadonlySet<string>
+  /** Names of fields in its answer; null where that is no JSON, and may be anything. */
+  answers: ReadonlySet<string> | null
 }
 
 export type Guess = { effects: Effect[]; why: string }
 
+/** Of words, by how they begin. */
 const secrets =
-  /^(?:passwords?|passwd|secrets?|tokens?|apikeys?|credentials?|jwt|jwks|dsn|private|otp|ssh|certificates?|reveal|uri|download|presign\w*|signed|export|logs?|audit|env|variables?|configs?|webhooks?|hooks?|invit\w*|members?|collaborators?|permissions?|grants?|shares?|roles?|users?|keys?|oauth|login|sessions?|transfer\w*|integrations?|domains?|vpc|allowlist|ips)$/
+  /^(?:passw|secret|token|apikey|accesskey|credential|jwt|jwk|dsn|psk|pem$|private|otp$|totp|ssh|certificate|reveal|uri|url$|link$|download|presign|signed|export|logs?$|output|audit|env$|environment$|variable|config|kubeconfig|appsettings?|settings?$|webhook|hooks?$|invit|member|collaborator|permission|grant|share|role|user|keys?$|oauth|auth$|login|session|transfer|integration|domain|vpc|wireguard|vpn|vnc|allowlist|ips$|sas$|connection|dump|heapdump|zipball|tarball|archive$|snapshot|backup|impersonat|expose|tunnel|console|terminal|recovery)/
 const losing =
-  /^(?:delet\w*|remov\w*|destroy\w*|purg\w*|eras\w*|wip\w*|drop\w*|truncat\w*|clear\w*|reset\w*|restor\w*|rollback\w*|revert\w*|cancel\w*|terminat\w*|stop\w*|suspend\w*|paus\w*|shutdown|kill\w*|archiv\w*|disabl\w*|deactivat\w*|detach\w*|unlink\w*|revok\w*|transfer\w*|merg\w*|finaliz\w*|clos\w*|void\w*|refund\w*|payouts?|captur\w*|expir\w*|reject\w*|rotat\w*|replac\w*|swap\w*|migrat\w*|scale|downgrad\w*|upgrad\w*|unprotect\w*|protection\w*|backups?|snapshots?|retention|force|overwrit\w*|bulk|batch|renam\w*|attach\w*|restart\w*|reboot\w*|recover\w*|refs?|default|polic(?:y|ies)|rulesets?|rules)$/
+  /^(?:delet|remov|destroy|purg|eras|wip|drop|truncat|clear|clean|flush|empty|trash|prune|forget|reset|restor|rollback|revert|undo|cancel|abort|terminat|stop|halt|poweroff|suspend|paus|shutdown|kill|archiv|disabl|deactivat|deregister|uninstall|unpublish|detach|unlink|revok|transfer|merg|finaliz|clos|void|refund|payout|captur|expir|reject|rotat|replac|swap|migrat|scale$|downgrad|upgrad|unprotect|protection|backup|snapshot|retention|force|overwrit|bulk|batch|renam|attach|restart|reboot|reinstall|rebuild|recover|failover|drain|promote|ban$|import|sync|refs?$|default|polic(?:y|ies)|ruleset|rules$)/
 const running =
-  /^(?:exec\w*|run\w*|invok\w*|eval\w*|quer(?:y|ies)|sql|scripts?|commands?|consoles?|shells?|dispatch\w*|trigger\w*|deploy\w*|builds?|functions?|lambda|jobs?|workflows?|pipelines?|actions?|rpc|graphql|proxy|tasks?|agents?|webshell|terminal)$/
+  /^(?:exec|run(?:s|ner|ners|ning)?$|invok|eval|quer(?:y|ies)|sql|script|command|console|shell|dispatch|trigger|deploy|build|rebuild|function|lambda|job|workflow|pipeline|action|rpc$|graphql|proxy|task|agent|webshell|terminal|publish|send)/
 const accounts =
-  /^(?:accounts?|billing|invoices?|payments?|subscriptions?|plans?|organi[sz]ations?|orgs?|teams?|tenants?|me|admin|sso|scim|saml)$/
+  /^(?:account|billing|invoice|payment|subscription|plans?$|organi[sz]ation|orgs?$|team|tenant|me$|admin|sso$|scim$|saml$)/
+/** What a read is not called, unless it does something. */
+const doing =
+  /^(?:delete|remove|destroy|purge|erase|wipe|drop|truncate|flush|reset|rollback|revert|undo|cancel|abort|terminate|stop|halt|poweroff|suspend|pause|shutdown|kill|disable|deactivate|uninstall|unpublish|detach|revoke|rotate|restart|reboot|reinstall|rebuild|failover|restore|trigger|run|invoke|exec|execute|dispatch|deploy|publish|send|promote|merge)$/
 const telling =
-  /password|passwd|secret|token|api_?key|private_?key|credential|connection_?(?:uri|string|url)|(?:^|_)dsn$|(?:^|_)jwt$|(?:^|_)otp$|certificate/i
+  /passw|secret|token|api_?key|access_?key|private_?key|credential|connection_?(?:uri|string|url)|(?:^|_)(?:dsn|jwt|otp|totp|psk|pem|env|kubeconfig)$|certificate|signed_?url|download_?url|(?:^|_)database_?url|recovery_?code/i
 
 /** Fields that switch off or take away, and values that say so. */
 const switches =
   /^(?:force|forced|purge|cascade|recursive|overwrite|protected|archived?|private|public|visibility|locked|enabled|disabled|suspended|deleted|delete|destroy|skip_final_snapshot|retention\w*|expires?(?:_at|_in)?|ttl)$/i
-const endings = /delet|destroy|archiv|purg|disabl|suspend|terminat|cancel|revok|truncat/i
+const endings =
+  /delet|destroy|archiv|purg|disabl|suspend|terminat|cancel|revok|truncat|remov|wip|drop|reset|\bstop/i
 
 export function guess({ method, words, parameters, free, fields, choices, answers }: Shape): Guess {
   const effects = new Set<Effect>()
@@ -47,6 +52,8 @@ export function guess({ method, words, parameters, free, fields, choices, answer
   if (method === 'DELETE') because('destructive', 'its method is DELETE')
   if (method === 'PUT') because('destructive', 'PUT replaces what is there')
   const lost = word(losing)
+  const done = word(doing)
+  if (reads && done !== undefined) because('execute', `it says "${done}"`)
   if (!reads && lost !== undefined) because('destructive', `it says "${lost}"`)
   if (free) because('destructive', 'its body takes anything')
   const switched = [...fields].find((name) => switches.test(name))
@@ -57,7 +64,8 @@ export function guess({ method, words, parameters, free, fields, choices, answer
   if (!reads && ran !== undefined) because('execute', `it says "${ran}"`)
   const secret = word(secrets)
   if (secret !== undefined) because('reveal', `it says "${secret}"`)
-  const told = [...answers].find((name) => telling.test(name))
+  if (answers === null) because('reveal', 'its answer is not described')
+  const told = [...(answers ?? [])].find((name) => telling.test(name))
   if (told !== undefined) because('reveal', `its answer has "${told}"`)
   const account = word(accounts)
   if (account !== undefined) because('admin', `it says "${account}"`)
@@ -70,7 +78,7 @@ export function guess({ method, words, parameters, free, fields, choices, answer
 export function wordsOf(...texts: readonly string[]): string[] {
   return texts.flatMap((text) =>
     text
-      .replaceAll(/\{[^}]*\}/g, ' ')
+      .replaceAll(/\{[^{}]{0,100}\}/g, ' ')
       .replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2')
       .split(/[^A-Za-z0-9]+/)
       .filter((word) => word !== '')

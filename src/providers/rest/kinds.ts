@@ -44,13 +44,11 @@ export function kindsOf(templates: readonly Template[]): Kinds {
       }
     }
   }
-  // Names that the engine has for itself.
-  const taken = new Map<string, string>([
-    [whole.kind, whole.kind],
-    ['all', 'all'],
-  ])
+  // Names that the engine has for itself, so that no parameter holds them.
+  const taken = new Set([whole.kind, 'all'])
+  // In an order that does not depend on the description's.
   const names = new Map(
-    [...shortest.keys()].map((one) => [one, unique(nameOf(one), one, taken)] as const),
+    [...shortest.keys()].toSorted().map((one) => [one, unique(one, taken)] as const),
   )
   const named = (parameter: string) => names.get(parameter) ?? parameter
   const byParameter = new Map(
@@ -69,14 +67,12 @@ export function kindsOf(templates: readonly Template[]): Kinds {
 }
 
 /** Two parameters with names of their own never become one kind: their ids may mean different things. */
-function unique(name: string, parameter: string, taken: Map<string, string>): string {
-  const holder = taken.get(name)
-  if (holder === undefined || holder === parameter) {
-    taken.set(name, parameter)
-    return name
-  }
-  taken.set(parameter, parameter)
-  return parameter
+function unique(parameter: string, taken: Set<string>): string {
+  const free = [nameOf(parameter), parameter].find((one) => !taken.has(one))
+  let name = free ?? `${parameter}_`
+  while (taken.has(name)) name += '_'
+  taken.add(name)
+  return name
 }
 
 function nameOf(parameter: string): string {

@@ -2,13 +2,8 @@
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { BrokerError } from '../../errors.ts'
-import {
-  type Described,
-  type Description,
-  type Method,
-  methods,
-  OperationName,
-} from './description.ts'
+import { Described, type Description, type Method, methods, OperationName } from './description.ts'
+import { namesIn } from './fields.ts'
 import { guess, wordsOf } from './guess.ts'
 import { readTemplate, routeName, specific, writeTemplate } from './template.ts'
 
@@ -26,6 +21,8 @@ type Document = z.infer<typeof Document>
 
 const maxDepth = 200
 const maxNames = 5_000
+const mostLeft = 1_000
+const longestPath = 1_000
 /** Of all schemas that are looked through for names; the largest APIs take a tenth. */
 const maxSteps = 5_000_000
 
@@ -34,29 +31,52 @@ export function importOpenApi(given: string | object): Imported {
   const document = readDocument(given)
   demandLocal(document)
   const left: Imported['left'] = []
+  const routes: string[] = []
   const operations: Described[] = []
   const names = new Set<string>()
   for (const [path, item] of Object.entries(document.paths)) {
     for (const method of methods) {
       const operation = item[method.toLowerCase()]
       if (!isObject(operation)) continue
-      const one = described(document, { path, method, item, operation, names })
-      if ('why' in one) left.push(one)
-      else {
+      const one = fitting(described(document, { path, method, item, operation, names }))
+      if ('why' in one) {
+        left.push(one)
+        routes.push(`${method} ${path}`)
+      } else {
         names.add(one.name)
         operations.push(one)
       }
     }
   }
   if (operations.length === 0) throw malformed('It describes no operation that could be named.')
-  const base = document.servers?.[0]?.url.replace(/\/+$/, '')
+  if (routes.length > mostLeft) {
+    throw malformed(
+      `${routes.length} of its operations cannot be taken over, such as ${routes[0]}.`,
+    )
+  }
+  const base = document.servers?.[0]?.url.slice(0, 1_000).replace(/(?<!\/)\/+$/, '')
   return {
     description: {
       base_url: base !== undefined && z.url().safeParse(base).success ? base : null,
       placement: placementOf(document),
       operations,
+      ...(routes.length === 0 ? {} : { left: routes }),
     },
     left,
+  }
+}
+
+/** Whatever is taken over can be kept, and read again. */
+function fitting(
+  one: Described | { operation: string; why: string },
+): Described | { operation: string; why: string } {
+  if ('why' in one) return one
+  const read = Described.safeParse(one)
+  if (read.success) return read.data
+  const { path } = read.error.issues[0] ?? { path: [] }
+  return {
+    operation: `${one.method} ${one.template}`.slice(0, 200),
+    why: `its ${path[0] === 'guessed' ? 'names' : String(path[0])} ${path.length > 1 ? 'are' : 'is'} longer than is kept`,
   }
 }
 
@@ -128,33 +148,41 @@ function described(
   document: Document,
   { path, method, item, operation, names }: Place,
 ): Described | { operation: string; why: string } {
-  const several = severalIn(document, [item['parameters'], operation['parameters']])
+  if (path.length > longestPath)
+    return { operation: `${method} ${path.slice(0, 100)}`, why: 'its path is too long' }
+  if (item['servers'] !== undefined || operation['servers'] !== undefined) {
+    return { operation: `${method} ${path}`, why: 'it has a server of its own' }
+  }
+  const lists = [item['parameters'], operation['parameters']]
+  const several = severalIn(document, lists)
   const template = readTemplate(
     path.replaceAll(/\{([^{}]+)\}/g, (whole, name) => (several.has(name) ? `{+${name}}` : whole)),
   )
-  const id = operation['operationId']
+  const { operationId } = operation
+  const id = typeof operationId === 'string' && operationId.length <= 200 ? operationId : undefined
   const spelled = `${method} ${path}`
   if ('problem' in template) return { operation: spelled, why: template.problem }
   const exact = writeTemplate(specific(template))
-  const named = typeof id === 'string' && OperationName.safeParse(id).success && !names.has(id)
+  const named = id !== undefined && OperationName.safeParse(id).success && !names.has(id)
   const name = named ? id : routeName(method, exact)
   if (!OperationName.safeParse(name).success) {
     return { operation: spelled, why: 'it has no name that a scope could have' }
   }
   const body = bodyOf(document, operation)
+  const query = queryOf(document, lists)
+  const { summary } = operation
   const { effects, why } = guess({
     method,
-    words: wordsOf(typeof id === 'string' ? id : '', path),
+    words: wordsOf(id ?? '', path, typeof summary === 'string' ? summary.slice(0, 200) : ''),
     parameters: template.filter((part) => 'parameter' in part).length,
-    free: body?.free === true,
-    fields: body?.names ?? new Set(),
-    choices: body?.choices ?? new Set(),
+    free: body.free,
+    fields: new Set([...body.names, ...query.names]),
+    choices: new Set([...body.choices, ...query.choices]),
     answers: answersOf(document, operation),
   })
   return {
-    ...{ name, method, template: exact, effects, guessed: why },
-    query: queryOf(document, [item['parameters'], operation['parameters']]),
-    fields: body === null ? [] : [...body.names],
+    ...{ name, method, template: exact, effects, guessed: why.slice(0, 300) },
+    ...{ query: query.paths, fields: [...body.paths] },
   }
 }
 
@@ -169,42 +197,69 @@ function severalIn(document: Document, lists: readonly unknown[]): Set<string> {
   return new Set(names)
 }
 
-function queryOf(document: Document, lists: readonly unknown[]): string[] {
-  const names = lists.flatMap((list) =>
-    (Array.isArray(list) ? list : []).flatMap((one) => {
-      const { in: place, name } = resolved(document, one)
-      return place === 'query' && typeof name === 'string' ? [name] : []
-    }),
-  )
-  return [...new Set(names)]
+function queryOf(
+  document: Document,
+  lists: readonly unknown[],
+): { paths: string[]; names: string[]; choices: Set<string> } {
+  const found = noNames()
+  const paths = new Set<string>()
+  const names = new Set<string>()
+  for (const one of lists.flatMap((list) => (Array.isArray(list) ? list : []))) {
+    const { in: place, name, schema } = resolved(document, one)
+    if (place !== 'query' || typeof name !== 'string' || name.length > 200) continue
+    for (const [i, piece] of (namesIn(name) ?? []).entries()) {
+      paths.add(`${i === 0 ? '' : (namesIn(name)?.[i - 1] ?? '')}.${piece}`)
+      names.add(piece)
+    }
+    gather(document, schema, namesIn(name)?.at(-1) ?? '', found)
+  }
+  return { paths: [...paths, ...found.paths], names: [...names], choices: found.choices }
 }
 
-/** `texts` are those that may hold a text, `choices` all values that are listed anywhere. */
-type Names = { names: Set<string>; texts: Set<string>; choices: Set<string>; free: boolean }
+/**
+ * `paths` say of each name what it lies in, `texts` are the names that may hold a text, and `choices` all values that are listed
+ * anywhere.
+ */
+type Names = {
+  paths: Set<string>
+  names: Set<string>
+  texts: Set<string>
+  choices: Set<string>
+  free: boolean
+  seen: Map<unknown, Set<string>>
+}
 
-function bodyOf(document: Document, operation: Node): Names | null {
-  if (operation['requestBody'] === undefined) return null
+function bodyOf(document: Document, operation: Node): Names {
   const found = noNames()
+  if (operation['requestBody'] === undefined) return found
   for (const schema of schemasOf(document, resolved(document, operation['requestBody']))) {
-    gather(document, schema, found, new Set())
+    gather(document, schema, '', found)
   }
   return found
 }
 
-function answersOf(document: Document, operation: Node): Set<string> {
+/** What is answered and not described may be anything: null. */
+function answersOf(document: Document, operation: Node): Set<string> | null {
   const found = noNames()
   const responses = resolved(document, operation['responses'])
+  let opaque = false
   for (const [status, response] of Object.entries(responses)) {
     if (!/^(?:2|default)/.test(status)) continue
+    const { content } = resolved(document, response)
+    const types = Object.keys(resolved(document, content))
+    opaque ||= types.some((type) => !/json/i.test(type))
     for (const schema of schemasOf(document, resolved(document, response))) {
-      gather(document, schema, found, new Set())
+      gather(document, schema, '', found)
     }
   }
-  return found.texts
+  return opaque || found.names.size >= maxNames ? null : found.texts
 }
 
 function noNames(): Names {
-  return { names: new Set(), texts: new Set(), choices: new Set(), free: false }
+  return {
+    ...{ paths: new Set(), names: new Set(), texts: new Set(), choices: new Set() },
+    ...{ free: false, seen: new Map() },
+  }
 }
 
 function schemasOf(document: Document, { content }: Node): unknown[] {
@@ -213,37 +268,83 @@ function schemasOf(document: Document, { content }: Node): unknown[] {
 
 const walked = new WeakMap<Document, number>()
 
-/** The names of all properties at any depth, and whether there is a place where any may stand. */
-function gather(document: Document, schema: unknown, found: Names, seen: Set<unknown>): void {
-  const node = resolved(document, schema)
-  if (seen.has(node) || found.names.size >= maxNames) return
-  seen.add(node)
-  const steps = (walked.get(document) ?? 0) + 1
-  if (steps > maxSteps)
-    throw malformed('Its schemas refer to each other more than can be followed.')
-  walked.set(document, steps)
-  const { properties, additionalProperties, items, type, enum: listed } = node
-  for (const value of Array.isArray(listed) ? listed : []) found.choices.add(String(value))
-  if (isObject(properties)) {
-    for (const [name, inner] of Object.entries(properties)) {
-      found.names.add(name)
-      if (mayHoldText(resolved(document, inner))) found.texts.add(name)
-      gather(document, inner, found, seen)
+function step(document: Document, steps: number): void {
+  const all = (walked.get(document) ?? 0) + steps
+  if (all > maxSteps) throw malformed('Its schemas refer to each other more than can be followed.')
+  walked.set(document, all)
+}
+
+/** Words under which a schema has others that hold for the same value. */
+const same = [
+  'allOf',
+  'anyOf',
+  'oneOf',
+  'prefixItems',
+  'items',
+  'then',
+  'else',
+  'if',
+  'not',
+  'contains',
+]
+
+/**
+ * The names of all properties at any depth, and whether there is a place where any may stand. `inside` is the name of what the schema
+ * is of. What is beside a reference counts like what it refers to.
+ */
+function gather(document: Document, whole: unknown, of: string, found: Names): void {
+  const waiting: { schema: unknown; inside: string }[] = [{ schema: whole, inside: of }]
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { schema, inside } = next
+    if (!isObject(schema)) {
+      // A schema that is true takes anything.
+      if (schema === true) found.free = true
+      continue
     }
+    if (schema['$ref'] !== undefined) waiting.push({ schema: resolved(document, schema), inside })
+    const seen = found.seen.get(schema) ?? new Set()
+    if (seen.has(inside)) continue
+    found.seen.set(schema, seen.add(inside))
+    step(document, 1)
+    if (found.paths.size >= maxNames) {
+      found.free = true
+      return
+    }
+    const { properties, patternProperties, additionalProperties, type } = schema
+    for (const value of listedIn(schema)) {
+      step(document, 1)
+      if (found.choices.size < maxNames) found.choices.add(String(value).slice(0, 100))
+    }
+    if (schema['format'] === 'password') found.texts.add('password')
+    for (const [name, inner] of Object.entries(isObject(properties) ? properties : {})) {
+      found.names.add(name)
+      found.paths.add(`${inside}.${name}`)
+      if (mayHoldText(resolved(document, inner))) found.texts.add(name)
+      waiting.push({ schema: inner, inside: name })
+    }
+    for (const part of same.flatMap((word) => schema[word] ?? []))
+      waiting.push({ schema: part, inside })
+    // Names of the caller's own choosing. What lies under one of them has no name to be known by.
+    for (const inner of [
+      additionalProperties,
+      ...Object.values(isObject(patternProperties) ? patternProperties : {}),
+    ]) {
+      if (inner === undefined || inner === false) continue
+      waiting.push({ schema: inner, inside: '?' })
+      found.paths.add(`${inside}.*`)
+      found.free = true
+    }
+    const parts = same.some((word) => schema[word] !== undefined)
+    const open = type === 'object' && properties === undefined && !parts
+    if (open && additionalProperties !== false && !isObject(additionalProperties)) found.free = true
+    if (Object.keys(schema).length === 0) found.free = true
   }
-  if (isObject(additionalProperties)) {
-    // Names of the caller's own choosing, with values that are described.
-    gather(document, additionalProperties, found, seen)
-    found.free = true
-  } else if (additionalProperties === true) found.free = true
-  const parts = ['allOf', 'anyOf', 'oneOf'].flatMap((word) => {
-    const list = node[word]
-    return Array.isArray(list) ? list : []
-  })
-  for (const part of parts) gather(document, part, found, seen)
-  if (items !== undefined) gather(document, items, found, seen)
-  const open = type === 'object' && properties === undefined && parts.length === 0
-  if (open && additionalProperties !== false && !isObject(additionalProperties)) found.free = true
+}
+
+function listedIn({ enum: listed, const: only, default: usual }: Node): unknown[] {
+  return [...(Array.isArray(listed) ? listed : []), only, usual].filter(
+    (one) => typeof one === 'string',
+  )
 }
 
 function mayHoldText({ type }: Node): boolean {

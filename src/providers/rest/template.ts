@@ -46,17 +46,62 @@ export function readTemplate(text: string): Template | { problem: string } {
   return several > 1 ? { problem: 'two of its parameters take several segments' } : parts
 }
 
-const vague = /^(?:id|uuid|name|slug|key|number|identifier|_id)$/i
+/** Names that say nothing of what they name. */
+const vague =
+  /^_?(?:id|ids|uuid|guid|uid|pk|oid|name|slug|key|number|num|no|code|identifier|ident|handle|ref|value|index|idx|token|path|item|entity|object|resource|thing|one|x)$|^(?:id|name|slug|uid|key|uuid)_?or_?(?:id|name|slug|uid|key|uuid)$/i
 
 /** With parameters that say what they name: `/projects/{id}` is `/projects/{project_id}`. */
 export function specific(template: Template): Template {
   return template.map((part, i) => {
-    const before = template[i - 1]
-    if ('literal' in part || !vague.test(part.parameter)) return part
-    if (before === undefined || !('literal' in before)) return part
-    const noun = singular(before.literal.replaceAll(/[^A-Za-z0-9]+/g, '_'))
-    return { ...part, parameter: `${noun}_${part.parameter}`.slice(0, 64) }
+    if ('literal' in part || 'several' in part || !vague.test(part.parameter)) return part
+    const noun = collectionBefore(template, i)
+    return noun === '' ? part : { ...part, parameter: `${noun}_${part.parameter}`.slice(0, 64) }
   })
+}
+
+/** What a parameter stands behind, in the singular: the nearest text that says what it is. */
+function collectionBefore(template: Template, at: number): string {
+  const texts = template
+    .slice(0, at)
+    .flatMap((part) => ('literal' in part && !vague.test(part.literal) ? [part.literal] : []))
+  return singular((texts.at(-1) ?? '').replaceAll(/[^A-Za-z0-9]+/g, '_').toLowerCase())
+}
+
+/**
+ * Templates in which a parameter names one kind of thing wherever it stands: one that stands behind different collections, and is
+ * called like none of them, is another thing behind each.
+ */
+export function named(given: readonly Template[]): Template[] {
+  const templates = given.map(specific)
+  const behind = new Map<string, Set<string>>()
+  for (const template of templates) {
+    for (const [i, part] of template.entries()) {
+      if ('literal' in part) continue
+      const held = behind.get(part.parameter) ?? new Set()
+      behind.set(part.parameter, held.add(collectionBefore(template, i)))
+    }
+  }
+  const apart = new Set(
+    [...behind].flatMap(([parameter, collections]) =>
+      collections.size > 1 && !collections.has(nounOf(parameter)) ? [parameter] : [],
+    ),
+  )
+  return templates.map((template) =>
+    template.map((part, i) => {
+      if ('literal' in part || !apart.has(part.parameter)) return part
+      const noun = collectionBefore(template, i)
+      return { ...part, parameter: `${noun === '' ? 'root' : noun}_${part.parameter}`.slice(0, 64) }
+    }),
+  )
+}
+
+/** `branchId`, `branch_id`, `branch`: a branch. */
+function nounOf(parameter: string): string {
+  return parameter
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .toLowerCase()
+    .replace(/[_-]?(?:id|uuid|slug|name|number|key)$/, '')
+    .replaceAll(/[^a-z0-9]+/g, '_')
 }
 
 function singular(noun: string): string {

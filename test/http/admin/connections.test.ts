@@ -251,7 +251,9 @@ describe('what is refused before anything is sent', () => {
     const refused = await plane.call('POST', '/admin/connections', given({ name: 'nobody' }))
     expect(refused).toMatchObject({
       status: 404,
-      json: { hint: expect.stringContaining('There are: railway, postgres, github-app, aws.') },
+      json: {
+        hint: expect.stringContaining('There are: railway, postgres, github, github-app, aws.'),
+      },
     })
   })
 })

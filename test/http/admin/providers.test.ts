@@ -20,6 +20,11 @@ test('providers are listed with what can be bound and how a credential is placed
         ]),
       },
       { name: 'postgres', engine: 'lease', kinds: [{ kind: 'database', bind: 'owns' }] },
+      {
+        name: 'github',
+        engine: 'rest',
+        kinds: expect.arrayContaining([{ kind: 'ref', bind: 'owns' }]),
+      },
       { name: 'github-app', engine: 'lease', kinds: [{ kind: 'repository', bind: 'owns' }] },
       { name: 'aws', engine: 'lease', kinds: [{ kind: 'account', bind: 'owns' }] },
     ],

@@ -66,16 +66,19 @@ describe('a call', () => {
     expect(named(read('POST', '/move', { body: '{"part_id":"p","thing_id":"one"}' }))).toEqual([
       'part one/p and more',
       'thing one and more',
+      'api whole and more',
     ])
     expect(named(read('POST', '/move', { body: '{"thingId":"two"}' }))).toEqual([
       'thing two and more',
+      'api whole and more',
     ])
     expect(named(read('POST', '/move', { body: '{"target":"two"}' }))).toEqual([
       'thing two and more',
+      'api whole and more',
     ])
     expect(
       named(read('POST', '/move', { body: 'x[thing_id]=one&thing_id[0]=two', type: form })),
-    ).toEqual(['thing one and more', 'thing two and more'])
+    ).toEqual(['thing one and more', 'thing two and more', 'api whole and more'])
   })
 
   it('is missing what contains a thing where nobody says it, or two do', () => {
@@ -100,7 +103,7 @@ describe('a call', () => {
     ).toEqual(['POST /move.owner_id', 'POST /move.callbackUrl'])
     expect(
       fields(read('POST', '/move', { body: '{"paid":true,"valid":1,"thing":{"name":"x"}}' })),
-    ).toEqual([])
+    ).toEqual(['POST /move.thing'])
     expect(
       fields(read('POST', '/move', { body: '{"source":"x","newThing":"y","things":["z"]}' })),
     ).toEqual(['POST /move.source', 'POST /move.newThing', 'POST /move.things'])
