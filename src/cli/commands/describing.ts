@@ -136,6 +136,7 @@ type Overriding = {
   harmless?: true
   guess?: true
   resource?: string[]
+  confined?: string[]
   file?: string
 }
 
@@ -151,6 +152,11 @@ function overrideCommand(noun: Command, cli: Cli): void {
     .option('--harmless', 'it names nothing, and tells nothing, of any environment')
     .option('--guess', 'take back what was decided on the operation')
     .option('--resource <field=parameter>', 'parent_id=branch_id: the field names a branch', gather)
+    .option(
+      '--confined <parameter>',
+      'volume_id: the API checks it against what stands before it in the path',
+      gather,
+    )
     .option('--file <file>', 'all decisions at once, as JSON or YAML, in place of those there are')
     .action(async (name: string, operation: string | undefined, options: Overriding) => {
       demandDecision(operation, options)
@@ -181,18 +187,21 @@ function gatherEffect(text: string, before: string[] = []): string[] {
 type Decisions = Parameters<Admin['providers'][':name']['overrides']['$put']>[0]['json']
 
 function demandDecision(operation: string | undefined, options: Overriding): void {
-  const { effect, harmless, guess, resource = [], file } = options
+  const { effect, harmless, guess, resource = [], confined = [], file } = options
   const says = effect !== undefined || harmless === true || guess === true
   if (operation === undefined && says) throw usage('Which operation?')
   if (operation !== undefined && !says)
     throw usage(`What about ${operation}?`, 'Give --effect, --harmless or --guess.')
-  if (operation === undefined && resource.length === 0 && file === undefined) {
-    throw usage('There is nothing to decide.', 'Name an operation, or give --resource or --file.')
+  if (operation === undefined && resource.length + confined.length === 0 && file === undefined) {
+    throw usage(
+      'There is nothing to decide.',
+      'Name an operation, or give --resource, --confined or --file.',
+    )
   }
 }
 
 function decided(before: Decisions, operation: string | undefined, options: Overriding): Decisions {
-  const { effect, harmless, guess, resource = [] } = options
+  const { effect, harmless, guess, resource = [], confined = [] } = options
   const resources = resource.map((pair) => {
     const [, field, parameter] = /^([^=]+)=(.+)$/.exec(pair) ?? []
     if (field === undefined || parameter === undefined)
@@ -210,6 +219,7 @@ function decided(before: Decisions, operation: string | undefined, options: Over
     operations:
       operation === undefined || guess === true ? others : { ...others, [operation]: settled },
     resources: { ...before.resources, ...Object.fromEntries(resources) },
+    confined: [...new Set([...(before.confined ?? []), ...confined])],
   }
 }
 

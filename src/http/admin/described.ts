@@ -177,6 +177,7 @@ function compared(
   const aimless = Object.entries(after.overrides.resources ?? {}).filter(
     ([, parameter]) => !parameters.has(parameter),
   )
+  const strangers = (after.overrides.confined ?? []).filter((one) => !parameters.has(one))
   return {
     name: after.name,
     operations: is.size,
@@ -188,6 +189,7 @@ function compared(
     left,
     warnings: [
       ...stray.map((one) => `There is no operation ${one}, so its override changes nothing.`),
+      ...strangers.map((one) => `There is no parameter ${one}, so nothing of it is confined.`),
       ...aimless.map(([field, one]) => `There is no parameter ${one}, so ${field} names nothing.`),
     ],
   }

@@ -23,6 +23,8 @@ const maxDepth = 200
 const maxNames = 5_000
 const mostLeft = 1_000
 const longestPath = 1_000
+/** Of the names of all fields together, in characters. GitHub's have 150,000. */
+const mostText = 8_000_000
 /** Of all schemas that are looked through for names; the largest APIs take a tenth. */
 const maxSteps = 5_000_000
 
@@ -32,6 +34,7 @@ export function importOpenApi(given: string | object): Imported {
   demandLocal(document)
   const left: Imported['left'] = []
   const routes: string[] = []
+  let size = 0
   const operations: Described[] = []
   const names = new Set<string>()
   for (const [path, item] of Object.entries(document.paths)) {
@@ -45,6 +48,11 @@ export function importOpenApi(given: string | object): Imported {
       } else {
         names.add(one.name)
         operations.push(one)
+        size += [...(one.query ?? []), ...(one.fields ?? [])].reduce(
+          (sum, { length }) => sum + length,
+          0,
+        )
+        if (size > mostText) throw malformed('Its operations have more fields than can be kept.')
       }
     }
   }
