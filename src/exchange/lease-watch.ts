@@ -8,13 +8,14 @@ import { standing } from '../tokens/verify.ts'
 import { stillOffered } from './lease.ts'
 
 const lookMs = 1_000
+/** Of either sort: one that fails takes its time, and none of another's. */
 const atOnce = 10
 
 export function watchLeases(ctx: Context): { close(): Promise<void> } {
   const closing = new AbortController()
   let wake = () => {}
   let judged = -1
-  const underWay = new Set<Promise<unknown>>()
+  const underWay = { new: new Set<Promise<unknown>>(), again: new Set<Promise<unknown>>() }
   const unwatch = ctx.realm.watch(() => wake())
   const watching = watch()
   return {
@@ -23,23 +24,25 @@ export function watchLeases(ctx: Context): { close(): Promise<void> } {
       unwatch()
       wake()
       await watching
-      await Promise.all(underWay)
+      await Promise.all([...underWay.new, ...underWay.again])
     },
   }
 
   /** Not waited for: one that takes long keeps no other from being judged, or from ending. */
   async function startEnding(): Promise<void> {
-    const due = await claimDue(ctx, atOnce - underWay.size)
-    for (const row of due) {
-      const ending = endLease(ctx, row)
-        .catch((error: unknown) =>
-          ctx.log.warn({ err: error, lease: row.id }, 'a lease was not ended'),
-        )
-        .finally(() => {
-          underWay.delete(ending)
-          if (underWay.size === atOnce - 1) wake()
-        })
-      underWay.add(ending)
+    for (const which of ['new', 'again'] as const) {
+      const ends = underWay[which]
+      for (const row of await claimDue(ctx, which, atOnce - ends.size)) {
+        const ending = endLease(ctx, row)
+          .catch((error: unknown) =>
+            ctx.log.warn({ err: error, lease: row.id }, 'a lease was not ended'),
+          )
+          .finally(() => {
+            ends.delete(ending)
+            if (ends.size === atOnce - 1) wake()
+          })
+        ends.add(ending)
+      }
     }
   }
 

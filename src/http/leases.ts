@@ -50,7 +50,7 @@ function isOf(capability: Capability, row: LeaseRow): boolean {
 /** Tried at once; what fails is tried again by the watch. */
 export async function endNow(ctx: Context, id: string, because: string): Promise<void> {
   await mark(ctx, [id], because)
-  const due = await claimDue(ctx, 10)
+  const due = await claimDue(ctx, { id })
   await Promise.all(due.map((row) => endLease(ctx, row)))
 }
 

@@ -264,13 +264,27 @@ export async function mark(ctx: Context, ids: readonly string[], because: string
     .where(and(inArray(leases.id, [...ids]), inArray(leases.state, ['making', 'active'])))
 }
 
+/** Those whose end has failed before, those that are new, or the one of an id. */
+export type Due = 'again' | 'new' | { id: string }
+
 /** Those that nobody works on and that should be looked at: each goes to one replica. */
-export async function claimDue(ctx: Context, most: number): Promise<LeaseRow[]> {
+export async function claimDue(ctx: Context, which: Due, most = 1): Promise<LeaseRow[]> {
+  if (most <= 0) return []
   const now = new Date(ctx.clock.now())
   const due = ctx.db
     .select({ id: leases.id })
     .from(leases)
-    .where(and(ne(leases.state, 'ended'), lte(leases.tryAt, now)))
+    .where(
+      and(
+        ne(leases.state, 'ended'),
+        lte(leases.tryAt, now),
+        which === 'new'
+          ? eq(leases.attempts, 0)
+          : which === 'again'
+            ? gt(leases.attempts, 0)
+            : eq(leases.id, which.id),
+      ),
+    )
     .orderBy(asc(leases.tryAt))
     .limit(most)
     .for('update', { skipLocked: true })

@@ -9,20 +9,22 @@ import {
   attachments,
   databasesOf,
   drops,
+  emptied,
   functions,
   generated,
   grants,
+  kept,
+  named,
   owned,
-  partitions,
-  type Routine,
+  ownSchemas,
   renames,
-  standsOnOthers,
+  routineTypes,
   transfers,
 } from './postgres-left.ts'
 import { codeOf, keeperOf, ownRights, run, type Sql, settled, within } from './postgres-session.ts'
 
 /** Shorter than a row is anybody's to work on. */
-const attemptMs = 45_000
+const attemptMs = 30_000
 
 /** `role` is one that the broker named: letters, digits and underscores. Throws where something is left for a later attempt. */
 export async function endRole(native: Native, database: string, role: string): Promise<void> {
@@ -31,40 +33,79 @@ export async function endRole(native: Native, database: string, role: string): P
     const there = await sql`select 1 from pg_roles where rolname = ${role}`
     if (there.length === 0) return
     // First, so that whatever cannot be cleared up is at least nobody's to use.
-    await cutOff(native, database, sql, role)
-    await endSessions(sql, role)
-    await takeBack(sql, role)
-    for (const one of await databasesOf(sql, role)) {
-      if (one !== database) await within(native, one, (other) => clear(other, role, until))
+    await cutOff(native, database, sql, role, until)
+    try {
+      await endSessions(sql, role)
+      // Before version 16 a role could take itself from us.
+      await ownRights(sql, role)
+      // Whoever else wants what we wait for waits behind us, so we never wait long.
+      await sql`set lock_timeout = 300`
+      await takeBack(sql, role, until)
+      for (const one of await databasesOf(sql, role)) {
+        if (one !== database) await within(native, one, (other) => clear(other, role, until))
+      }
+      await clear(sql, role, until)
+      await dropRole(sql, role)
+    } catch (error) {
+      const code = codeOf(error)
+      throw code === null ? error : unfinished(`clearing up failed (${code})`)
     }
-    await clear(sql, role, until)
-    await settled(() => run(sql, 'drop role %I', role))
   })
 }
 
-/**
- * Nobody signs in as it any more. A role may alter itself and keep that from being done by a transaction that it leaves open, or has
- * prepared: so its sessions are ended, again and again, while we wait.
- */
-async function cutOff(native: Native, database: string, sql: Sql, role: string): Promise<void> {
-  let waiting = true
-  const cut = run(sql, 'alter role %I nologin password null connection limit 0', role).finally(
-    () => {
-      waiting = false
-    },
+/** In one statement, and again: whoever gives it something in between, to keep it, is rarely in time. */
+async function dropRole(sql: Sql, role: string): Promise<void> {
+  await run(
+    sql,
+    `do %L`,
+    `begin for i in 1..200 loop begin
+       drop owned by ${role}; drop role ${role}; exit;
+     exception when dependent_objects_still_exist then if i = 200 then raise; end if; end; end loop; end`,
   )
-  const clearing = within(native, database, async (other) => {
-    while (waiting) {
+}
+
+/**
+ * Nobody signs in as it any more. A role may alter itself and keep that from being done by a transaction that it leaves open, commits
+ * just before us, or has prepared: so its sessions are ended, again and again, until we were first.
+ */
+async function cutOff(
+  native: Native,
+  database: string,
+  sql: Sql,
+  role: string,
+  until: number,
+): Promise<void> {
+  await within(native, database, async (other) => {
+    let waiting = true
+    const cutting = cut(sql, role, until).finally(() => {
+      waiting = false
+    })
+    // Whether it was done is told by the one that does it.
+    cutting.catch(() => {})
+    do {
       await other`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${role}`
       const prepared = await other`
         select distinct database as name from pg_prepared_xacts where owner = ${role}`
       for (const { name } of prepared) {
         await within(native, String(name), (there) => forgetPrepared(there, role))
       }
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    } while (waiting)
+    await cutting
   })
-  await Promise.all([cut, clearing])
+}
+
+/** "Tuple concurrently updated", a deadlock, a lock that did not come. */
+const lost = new Set(['XX000', '40P01', '55P03'])
+
+async function cut(sql: Sql, role: string, until: number): Promise<void> {
+  for (;;) {
+    try {
+      return await run(sql, 'alter role %I nologin password null connection limit 0', role)
+    } catch (error) {
+      if (!lost.has(codeOf(error) ?? '') || performance.now() > until) throw error
+    }
+  }
 }
 
 /** A backend ends at its next chance; a role with one cannot be dropped safely. */
@@ -82,8 +123,18 @@ async function endSessions(sql: Sql, role: string): Promise<void> {
  * What it was given, before anything is cleared up: whatever of its stays for a later attempt, a function that runs with its rights
  * for one, has none. Statements that cannot be made are left to the rest.
  */
-async function takeBack(sql: Sql, role: string): Promise<void> {
-  await asFarAsPossible(sql, await grants(sql, role))
+async function takeBack(sql: Sql, role: string, until: number): Promise<void> {
+  // It may have taken from itself what we need to be in its schemas as it.
+  await asFarAsPossible(sql, await ownSchemas(sql, role))
+  for (let before = Number.POSITIVE_INFINITY; ; ) {
+    const some = await grants(sql, role)
+    // What is left then others gave it; it goes with the role, or with them.
+    if (some.length === 0 || some.length >= before) return
+    before = some.length
+    await asFarAsPossible(sql, some)
+    if (some.length < atOnce * 10) return
+    demandTime(until)
+  }
 }
 
 /** Told to whoever asks about the lease; by now nobody can sign in with it. */
@@ -93,18 +144,17 @@ function unfinished(why: string): BrokerError {
 
 /** Leaves the role with nothing in this database. */
 async function clear(sql: Sql, role: string, until: number): Promise<void> {
+  await sql`set lock_timeout = 300`
   await forgetPrepared(sql, role)
-  await takeBack(sql, role)
+  await takeBack(sql, role, until)
   await detach(sql, role, until)
   // Their expressions never change anything, and not every tree of tables lets go of them.
   await asFarAsPossible(sql, await generated(sql, role))
   await dropCode(sql, role, until)
   await empty(sql, role)
-  await takeApart(sql, role, until)
   // Nobody else may call what is left: this is for whoever does not know that.
-  await replace(sql, await functions(sql, role), loud)
   await asFarAsPossible(sql, await renames(sql, role))
-  await demandNoOperator(sql, role)
+  await demandOnlyData(sql, role)
   await handOn(sql, role, until)
   await settled(() => run(sql, 'drop owned by %I', role))
 }
@@ -159,12 +209,14 @@ const stays = new Set(['2BP01', '42501', '42P01', '42703', '42704', '42883'])
 /** One that fails keeps none of the others back. Throws the first that failed for any other reason, once all were tried. */
 async function oneByOne(sql: Sql, statements: readonly string[]): Promise<number> {
   const failed: unknown[] = []
+  const patience = patient()
   let done = 0
   for (const statement of statements) {
     try {
       await settled(() => sql.unsafe(statement))
       done += 1
     } catch (error) {
+      patience(error)
       if (!stays.has(codeOf(error) ?? '')) failed.push(error)
     }
   }
@@ -173,48 +225,49 @@ async function oneByOne(sql: Sql, statements: readonly string[]): Promise<number
 }
 
 async function asFarAsPossible(sql: Sql, statements: readonly string[]): Promise<void> {
+  const patience = patient()
   for (const statement of statements) {
     // What matters about it is looked at by the next step, or was done by the one before.
-    await settled(() => sql.unsafe(statement)).catch(() => {})
+    await settled(() => sql.unsafe(statement)).catch(patience)
   }
 }
 
-/** What takes the place of a function's body. A partition is only taken from its table by one that answers. */
-const silent = 'begin return null; end'
-const loud = "begin raise exception 'the lease that made this function has ended'; end"
-
-/** Leaves of its functions what something of others needs: nothing of what they did, and no more rights than their caller's. */
-async function empty(sql: Sql, role: string): Promise<void> {
-  await replace(sql, await full(sql, role), silent)
-  // Some cannot just answer nothing.
-  await replace(sql, await full(sql, role), loud)
+/** Whoever works on what it made keeps us from it; then the attempt ends, so that others have theirs. */
+function patient(): (error: unknown) => void {
+  let left = 3
+  return (error) => {
+    if (codeOf(error) !== '55P03') return
+    left -= 1
+    if (left === 0) throw unfinished('somebody works on what it made')
+  }
 }
 
-async function replace(sql: Sql, routines: readonly Routine[], body: string): Promise<void> {
+/**
+ * Leaves of its functions what something of others needs, their shape: nothing of what they did, and no more rights than their
+ * caller's. Whoever calls one is told.
+ */
+async function empty(sql: Sql, role: string): Promise<void> {
+  const whole = await functions(sql, role)
   await asFarAsPossible(
     sql,
-    routines.map(({ head }) => `${head} language plpgsql as $$${body}$$`),
+    whole.map(({ head }) => `${head} language plpgsql as $$${emptied}$$`),
   )
 }
 
-async function full(sql: Sql, role: string): Promise<Routine[]> {
-  return (await functions(sql, role)).filter(({ body }) => body !== silent && body !== loud)
-}
-
-/** Partitions become tables of their own, and what only held them together goes. */
-async function takeApart(sql: Sql, role: string, until: number): Promise<void> {
-  if ((await full(sql, role)).length > 0 || (await standsOnOthers(sql, role))) return
-  await asFarAsPossible(sql, await partitions(sql, role))
-  await dropCode(sql, role, until)
-}
-
-/** One cannot be renamed, and a more exact one than the database's own stands in for that wherever it is found. */
-async function demandNoOperator(sql: Sql, role: string): Promise<void> {
-  const rows = await sql`
-    select oid::regoperator::text as name from pg_operator where pg_get_userbyid(oprowner) = ${role} limit 1`
-  if (rows[0] === undefined) return
+/**
+ * What is neither data nor emptied and renamed is come upon by its name, or does what it did: a more exact operator, a view. It is
+ * there because something of others stands on it, so that only a human can tell what to do. By number: a name is the holder's own text.
+ */
+async function demandOnlyData(sql: Sql, role: string): Promise<void> {
+  const left = [
+    ...(await functions(sql, role)).filter(({ body }) => body !== emptied),
+    ...(await owned(sql, role)).filter(({ type }) => !kept.has(type) && !routineTypes.has(type)),
+    ...(await named(sql, role)),
+  ]
+  const [first] = left
+  if (first === undefined) return
   throw unfinished(
-    `something of others stands on the operator ${rows[0]['name']} that it made, which others come upon by its name`,
+    `something that stays stands on ${left.length} of the things that it made, such as the ${first.type} ${first.id}: drop that first`,
   )
 }
 

@@ -5,19 +5,24 @@
 import { keeperOf, type Sql } from './postgres-session.ts'
 
 /** What is data, or holds it. All else that a lease made is dropped. */
-const kept = new Set(['table', 'sequence', 'type', 'schema', 'large object'])
+export const kept = new Set(['table', 'sequence', 'type', 'schema', 'large object'])
 
-const routineTypes = new Set(['function', 'procedure', 'aggregate'])
+export const routineTypes = new Set(['function', 'procedure', 'aggregate'])
 
 /** Where `drop` knows it by another word. */
 const dropped: Readonly<Record<string, string>> = { 'statistics object': 'statistics' }
 
-export type Owned = { type: string; identity: string; schema: string | null }
+/** `id` is PostgreSQL's own number of it. */
+export type Owned = { type: string; identity: string; schema: string | null; id: number }
 
 /** Few enough for the locks of one transaction. */
 export const atOnce = 200
 
-export type Routine = { head: string; body: string }
+/** By the statement that gives it another body: `head language plpgsql as …`. */
+export type Routine = { type: string; id: number; head: string; body: string }
+
+/** What takes the place of a function's body. */
+export const emptied = "begin raise exception 'the lease that made this function has ended'; end"
 
 /** All in which it owns something or was given something: one may have been made after the lease began. */
 export async function databasesOf(sql: Sql, role: string): Promise<string[]> {
@@ -29,7 +34,15 @@ export async function databasesOf(sql: Sql, role: string): Promise<string[]> {
   return rows.map(({ name }) => String(name))
 }
 
-/** The statements that take back what it was given. */
+/** The statements that give it back its own schemas. */
+export async function ownSchemas(sql: Sql, role: string): Promise<string[]> {
+  const rows = await sql`
+    select format('grant all on schema %I to %I', nspname, ${role}::text) as statement
+    from pg_namespace where pg_get_userbyid(nspowner) = ${role}`
+  return rows.map(({ statement }) => String(statement))
+}
+
+/** The statements that take back what it was given, some at a time. */
 export async function grants(sql: Sql, role: string): Promise<string[]> {
   const rows = await sql`
     select format('revoke all on %s %s from %I cascade', case
@@ -40,7 +53,8 @@ export async function grants(sql: Sql, role: string): Promise<string[]> {
     where d.deptype = 'a' and d.refclassid = 'pg_authid'::regclass
       and d.refobjid = (select oid from pg_roles where rolname = ${role})
       and d.dbid in (0, (select oid from pg_database where datname = current_database()))
-      and d.classid <> 'pg_default_acl'::regclass`
+      and d.classid <> 'pg_default_acl'::regclass
+    limit ${atOnce * 10}`
   return rows.map(({ statement }) => String(statement))
 }
 
@@ -88,10 +102,6 @@ export async function attachments(sql: Sql, role: string): Promise<string[]> {
           and not exists (select from pg_depend d
             where d.classid = 'pg_cast'::regclass and d.objid = c.oid and d.deptype = 'i'))
     union all
-    select format('alter table %s detach partition %s finalize', i.inhparent::regclass, i.inhrelid::regclass)
-      from pg_inherits i where i.inhdetachpending
-        and (i.inhparent in (select oid from own) or i.inhrelid in (select oid from own))
-    union all
     select format('drop policy %I on %s', p.polname, own.name)
       from own join pg_policy p on p.polrelid = own.oid
     union all
@@ -113,7 +123,10 @@ export async function attachments(sql: Sql, role: string): Promise<string[]> {
       from own join pg_attrdef d on d.adrelid = own.oid
         join pg_attribute a on a.attrelid = own.oid and a.attnum = d.adnum
       where own.relkind in ('r', 'p', 'f') and a.attgenerated = ''
-        and case when pg_column_size(d.adbin) > 1500 then true
+        and case when not exists (select from pg_depend s join pg_class q on q.oid = s.refobjid
+              where s.classid = 'pg_attrdef'::regclass and s.objid = d.oid
+                and s.refclassid = 'pg_class'::regclass and q.relkind = 'S') then true
+          when pg_column_size(d.adbin) > 1500 then true
           else pg_get_expr(d.adbin, d.adrelid) !~ '^nextval\\(''([^'']|'''')*''::regclass\\)$' end
     union all
     select format('alter domain %s drop constraint %I', c.contypid::regtype, c.conname)
@@ -156,13 +169,18 @@ export async function drops(sql: Sql, role: string): Promise<string[]> {
     select format('drop table %s', c.oid::regclass) as statement
     from pg_class c where pg_get_userbyid(c.relowner) = ${role} and c.relkind = 'p'
       and not exists (select from pg_inherits i where i.inhparent = c.oid)`
+  // A type that nothing uses holds no data, and a range type has functions of its name.
   const code = (await owned(sql, role)).filter(
-    ({ type }) => !kept.has(type) && !routineTypes.has(type),
+    ({ type }) => type === 'type' || (!kept.has(type) && !routineTypes.has(type)),
   )
   return [
     ...[...triggers, ...routines, ...partitioned].map(({ statement }) => String(statement)),
     // As the database itself spells it, quoted where it has to be.
-    ...code.map(({ type, identity }) => `drop ${dropped[type] ?? type} ${identity}`),
+    ...code.map(({ type, identity }) =>
+      type === 'user mapping'
+        ? `drop user mapping for ${identity.replace(/ on server /, ' server ')}`
+        : `drop ${dropped[type] ?? type} ${identity}`,
+    ),
   ]
 }
 
@@ -172,24 +190,25 @@ export async function drops(sql: Sql, role: string): Promise<string[]> {
  */
 export async function owned(sql: Sql, role: string): Promise<Owned[]> {
   const rows = await sql`
-    select o.type, o.identity, o.schema from pg_shdepend d,
+    select o.type, o.identity, o.schema, d.objid::bigint as id from pg_shdepend d,
       lateral pg_identify_object(d.classid, d.objid, d.objsubid) o
     where d.deptype = 'o' and d.refclassid = 'pg_authid'::regclass
       and d.refobjid = (select oid from pg_roles where rolname = ${role})
       and d.dbid = (select oid from pg_database where datname = current_database())
       and d.classid not in ('pg_default_acl'::regclass, 'pg_largeobject'::regclass)
       and coalesce(o.schema, '') !~ '^pg_temp'`
-  return rows.map(({ type, identity, schema }) => ({
+  return rows.map(({ type, identity, schema, id }) => ({
     type: String(type),
     identity: String(identity),
     schema: schema === null ? null : String(schema),
+    id: Number(id),
   }))
 }
 
-/** All that have a body, by the statement that gives them another: `head language plpgsql as …`. */
+/** All that have a body. */
 export async function functions(sql: Sql, role: string): Promise<Routine[]> {
   const rows = await sql`
-    select p.prosrc as body, format('create or replace %s %I.%I(%s)%s',
+    select p.oid::bigint as id, p.prosrc as body, format('create or replace %s %I.%I(%s)%s',
         case p.prokind when 'p' then 'procedure' else 'function' end, n.nspname, p.proname, a.list,
         case p.prokind when 'p' then '' when 'w' then ' returns ' || pg_get_function_result(p.oid) || ' window'
           else ' returns ' || pg_get_function_result(p.oid) end) as head
@@ -207,7 +226,24 @@ export async function functions(sql: Sql, role: string): Promise<Routine[]> {
             with ordinality as raw(type, kind, name, place)) as plain
         where kind <> 't') as arguments) as a
     where pg_get_userbyid(p.proowner) = ${role} and p.prokind in ('f', 'p', 'w')`
-  return rows.map(({ head, body }) => ({ head: String(head), body: String(body) }))
+  return rows.map(({ id, head, body }) => ({
+    ...{ type: 'function', id: Number(id), head: String(head), body: String(body) },
+  }))
+}
+
+/** What is still called as the holder called it: a routine that could not be renamed, and the functions of a range type. */
+export async function named(sql: Sql, role: string): Promise<{ type: string; id: number }[]> {
+  const rows = await sql`
+    select 'routine' as type, p.oid::bigint as id from pg_proc p
+    where pg_get_userbyid(p.proowner) = ${role} and p.proname !~ '^valetkey_kept_'
+    union all
+    select 'range type', t.oid::bigint from pg_type t
+      join pg_proc p on p.pronamespace = t.typnamespace and p.prorettype = t.oid and p.proname = t.typname
+    where pg_get_userbyid(t.typowner) = ${role} and t.typtype = 'r'
+      and exists (select from pg_proc o where o.proname = p.proname and o.oid <> p.oid
+        and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = o.oid
+          and d.refclassid = 'pg_type'::regclass and d.refobjid = t.oid))`
+  return rows.map(({ type, id }) => ({ type: String(type), id: Number(id) }))
 }
 
 /** So that nobody comes upon it by its name. */
@@ -217,41 +253,10 @@ export async function renames(sql: Sql, role: string): Promise<string[]> {
       case p.prokind when 'a' then format('%I.%I(%s)', n.nspname, p.proname,
           case p.pronargs when 0 then '*' else pg_get_function_identity_arguments(p.oid) end)
         else format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) end,
-      'valetkey_kept_' || p.oid) as statement
+      'valetkey_kept_' || p.oid || '_' || replace(gen_random_uuid()::text, '-', '')) as statement
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where pg_get_userbyid(p.proowner) = ${role} and p.proname !~ '^valetkey_kept_'`
   return rows.map(({ statement }) => String(statement))
-}
-
-/** The statements that make partitions tables of their own. */
-export async function partitions(sql: Sql, role: string): Promise<string[]> {
-  const rows = await sql`
-    select format('alter table %s detach partition %s', i.inhparent::regclass, i.inhrelid::regclass) as statement
-    from pg_inherits i join pg_class c on c.oid = i.inhparent
-    where c.relkind = 'p' and pg_get_userbyid(c.relowner) = ${role} and not i.inhdetachpending`
-  return rows.map(({ statement }) => String(statement))
-}
-
-/**
- * To take a partition away is to evaluate what its table is partitioned by, with our rights. So whatever that leads to has to be the
- * database's own, ours, or of this role and emptied: what another lease made may still do anything.
- */
-export async function standsOnOthers(sql: Sql, role: string): Promise<boolean> {
-  const rows = await sql`
-    with recursive me as (select oid as id from pg_roles where rolname = ${role}),
-    under as (
-      select 'pg_class'::regclass::oid as class, c.oid as object
-      from me, pg_class c where c.relowner = me.id and c.relkind = 'p'
-      union
-      select d.refclassid, d.refobjid from under u
-      join pg_depend d on d.classid = u.class and d.objid = u.object)
-    select 1 from me, under u
-      join pg_shdepend o on o.classid = u.class and o.objid = u.object and o.deptype = 'o'
-        and o.dbid = (select oid from pg_database where datname = current_database())
-      join pg_roles r on r.oid = o.refobjid
-    where r.oid <> me.id and r.rolname <> current_user and not r.rolsuper
-    limit 1`
-  return rows.length > 0
 }
 
 /** The statements that hand over some tables and sequences, or large objects where there are no more of those. */

@@ -92,12 +92,26 @@ async function unblock(open: () => Sql, pid: number, finished: AbortSignal): Pro
         select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity
         where pid = any (pg_catalog.pg_blocking_pids(${pid}::int)) and usename ~ ${named}
           and state = 'idle in transaction' and state_change < pg_catalog.now() - interval '1 second'`
+      await forgetPrepared(sql, pid)
       await rest()
     }
   } catch {
     // It only helps: what it could not clear away is told by the work itself.
   } finally {
     await sql.end({ timeout: 1 })
+  }
+}
+
+/** One that was prepared has no session to be cut, and nobody but its owner may end it. */
+async function forgetPrepared(sql: Sql, pid: number): Promise<void> {
+  const rows = await sql`
+    select x.gid, x.owner from pg_catalog.pg_prepared_xacts x
+    where 0 = any (pg_catalog.pg_blocking_pids(${pid}::int)) and x.owner ~ ${named}
+      and x.database = pg_catalog.current_database() and x.prepared < pg_catalog.now() - interval '1 second'`
+  for (const { gid, owner } of rows) {
+    await run(sql, 'set role %I', String(owner))
+    await run(sql, 'rollback prepared %L', String(gid))
+    await sql`reset role`
   }
 }
 

@@ -137,9 +137,23 @@ async function give(tx: Tx, role: string, grant: Grant): Promise<void> {
   const named = grant.on === 'tables' ? grant.tables : grant.sequences
   const one = grant.on === 'tables' ? 'table' : 'sequence'
   if (named === undefined) return giveAll(tx, role, grant, words)
+  await demandNotLeased(tx, grant.schema, named)
   for (const name of named) {
     await run(tx, `grant ${words} on ${one} %I.%I to %I`, grant.schema, name, role)
   }
+}
+
+/** Who names one gives what somebody made of it, and leases may come before. */
+async function demandNotLeased(tx: Tx, schema: string, names: readonly string[]): Promise<void> {
+  const rows = await tx`
+    select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = ${schema} and c.relname in ${tx([...names])}
+      and pg_get_userbyid(c.relowner) ~ '^valetkey_(kept_)?[0-9a-f]{32}$'`
+  if (rows.length === 0) return
+  throw unfit(
+    `A lease made ${rows.length} of what the scope lists in ${schema}, under its name.`,
+    'Look at who owns it, and drop or rename it.',
+  )
 }
 
 /** All that there are, save what leases made: what one left, or has, is no other's. */
