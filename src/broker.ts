@@ -12,7 +12,7 @@ import { createDial } from './exchange/dial.ts'
 import { watchLeases } from './exchange/lease-watch.ts'
 import { behindDoor, settled } from './http/agent-plane.ts'
 import { type EnrolmentCode, enrolmentCode } from './identity/operators.ts'
-import { leaseKinds } from './leases/registry.ts'
+import { keyMakers, leaseKinds } from './leases/registry.ts'
 import { drainAll, listenOn, type Planes } from './listen.ts'
 import type { Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -173,6 +173,7 @@ export async function openContext(
       signing,
       dial,
       leasing: leaseKinds({ dial }),
+      keys: keyMakers({ dial }),
     }
     return { ctx, end, lost: store.lost ?? new Promise(() => {}) }
   } catch (error) {

@@ -2,7 +2,7 @@
 import type { Journal } from './audit/journal.ts'
 import type { Config } from './config.ts'
 import type { Dial } from './exchange/dial.ts'
-import type { LeaseKinds } from './leases/kind.ts'
+import type { Keys, LeaseKinds } from './leases/kind.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Realm } from './realm/realm.ts'
@@ -35,6 +35,7 @@ export type Context = {
   signing: SigningKeys
   dial: Dial
   leasing: LeaseKinds
+  keys: Keys
 }
 
 /** State that lives as long as the context does, made when first asked for: caches, counters. */

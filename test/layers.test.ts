@@ -23,7 +23,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
     'type:exchange',
   ],
   tokens: ['store', 'seal', 'policy', 'context', 'identity', 'realm', 'type:audit'],
-  vault: ['store', 'seal', 'policy', 'context', 'realm', 'type:providers'],
+  vault: ['store', 'seal', 'policy', 'context', 'realm', 'type:providers', 'type:leases'],
   audit: ['store', 'seal', 'policy', 'context', 'type:log'],
   providers: ['policy'],
   approvals: [

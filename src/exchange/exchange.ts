@@ -3,8 +3,11 @@
  * and from the moment that we know who asks, every way out is written down.
  */
 import type { Context } from '../context.ts'
+import type { Need } from '../leases/kind.ts'
 import type { Capability } from '../policy/capability.ts'
+import type { Site } from '../policy/operation.ts'
 import type { Call } from '../providers/provider.ts'
+import { keyFor } from '../vault/lookup.ts'
 import { openWithFormer } from '../vault/vault.ts'
 import { answerFromHere } from './answer.ts'
 import { audited, concluded, type Noted } from './audited.ts'
@@ -12,7 +15,7 @@ import { authenticate, stillStanding } from './authenticate.ts'
 import { type Incoming, readCall, readTarget, type Target } from './call.ts'
 import { callEntry } from './entry.ts'
 import { type Answer, forward } from './forward.ts'
-import { bodyLimit, connectionOf, demandRelays, judge, readWith } from './judge.ts'
+import { bodyLimit, connectionOf, demandRelays, judge, type ReadCall, readWith } from './judge.ts'
 import { leaseAnswer } from './lease.ts'
 import { permitted } from './permit.ts'
 import { underCurrentPolicy } from './policy.ts'
@@ -44,7 +47,13 @@ export async function carryOut(
     noted.located(sites)
     const permit = await permitted(ctx, verdict, { ...where, incoming, call, reading, sites })
     // Before the entry: a secret that does not open is a refusal, and not a call of unknown outcome.
-    const secrets = await openWithFormer(ctx, connection)
+    const { credential, former } = await openWithFormer(ctx, connection)
+    const key = await keyFor(ctx, { target: connection, credential }, needOf(reading, sites))
+    // Where something else goes onto the request, the secret is in no answer either.
+    const secrets = {
+      credential: key,
+      former: key === credential ? former : [credential, ...former],
+    }
     await permit.open(callEntry(noted.facts, permit.approval))
     const { request } = reading
     return { kind: 'send' as const, connection, provider, permit, request, ...secrets }
@@ -63,6 +72,15 @@ export async function carryOut(
   )
   // A credential is kept nowhere.
   return leases ? answer : ready.permit.keep(answer)
+}
+
+/** What a credential for this call has to be good for. */
+function needOf({ operations }: ReadCall, sites: readonly (readonly Site[])[]): Need {
+  return {
+    reads: operations.every(({ effects }) => effects.every((effect) => effect === 'read')),
+    operations: operations.map(({ name }) => name),
+    places: sites.flat().map(({ located }) => (located.known ? located.home : [])),
+  }
 }
 
 export type Underway = {

@@ -91,14 +91,16 @@ export async function forward(ctx: Context, sending: Sending): Promise<Relayed> 
   return { status: answered.status, headers, body, failed }
 }
 
-const known = new WeakMap<ConnectionPolicy, Forms>()
+const known = new WeakMap<Secret, { of: readonly Secret[]; forms: Forms }>()
 
 /** A policy holds the same secrets for as long as it is the policy. */
-function remembered({ connection, credential, former }: Sending): Forms {
-  const held = known.get(connection)
-  if (held !== undefined) return held
+function remembered({ credential, former }: Sending): Forms {
+  const held = known.get(credential)
+  if (held?.of.length === former.length && held.of.every((one, i) => one === former[i])) {
+    return held.forms
+  }
   const forms = formsOf([credential, ...former])
-  known.set(connection, forms)
+  known.set(credential, { of: former, forms })
   return forms
 }
 

@@ -1,5 +1,6 @@
 /** The contract of a lease's kind: how a native credential is made, kept going and ended at the upstream. One file for each. */
 
+import type { Place } from '../policy/operation.ts'
 import type { Secret } from '../seal/secret.ts'
 import type { Answer, Target } from '../vault/lookup.ts'
 
@@ -39,6 +40,19 @@ export type LeaseKind = {
   /** Done when it resolves, also where there was nothing to end. Asked only of what is revocable. */
   revoke(native: Native, lease: Lease): Promise<void>
 }
+
+/** What a request is for, to make a credential for no more. `places` is null where it may be about anything. */
+export type Need = {
+  reads: boolean
+  operations: readonly string[]
+  places: readonly Place[] | null
+}
+
+/** What goes onto a request in the place of a connection's secret. Throws `conflict` where there is nothing as narrow as that. */
+export type KeyMaker = (native: Native, need: Need) => Promise<Secret>
+
+/** By provider: those of which the secret itself never leaves. */
+export type Keys = ReadonlyMap<string, KeyMaker>
 
 /** By provider. */
 export type LeaseKinds = ReadonlyMap<string, LeaseKind>

@@ -2,7 +2,8 @@
 import type { Dial } from '../exchange/dial.ts'
 import { awsLeases } from './aws.ts'
 import { githubAppLeases } from './github-app.ts'
-import type { LeaseKinds } from './kind.ts'
+import { githubKeys } from './github-keys.ts'
+import type { Keys, LeaseKinds } from './kind.ts'
 import { postgresLeases } from './postgres.ts'
 
 export function leaseKinds({ dial }: { dial: Dial }): LeaseKinds {
@@ -11,4 +12,9 @@ export function leaseKinds({ dial }: { dial: Dial }): LeaseKinds {
     ['github-app', githubAppLeases(dial)],
     ['aws', awsLeases],
   ])
+}
+
+/** What goes onto a request in the place of a connection's secret, by provider. */
+export function keyMakers({ dial }: { dial: Dial }): Keys {
+  return new Map([['github', githubKeys(dial)]])
 }

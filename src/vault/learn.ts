@@ -11,7 +11,7 @@ export type Learned = { hash: string; sdl: string }
 const maxLookups = 8
 
 export async function learnSchema(
-  ctx: Pick<Context, 'dial' | 'leasing'>,
+  ctx: Pick<Context, 'dial' | 'leasing' | 'keys'>,
   provider: Pick<Provider, 'engine' | 'introspection' | 'rejectsCredential' | 'compile'>,
   asking: Omit<Asking, 'provider'>,
 ): Promise<Learned> {
@@ -41,7 +41,7 @@ function unlearned(connection: string, why: string): BrokerError {
  * about the credential.
  */
 export async function tryCredential(
-  ctx: Pick<Context, 'dial' | 'leasing'>,
+  ctx: Pick<Context, 'dial' | 'leasing' | 'keys'>,
   provider: Pick<Provider, 'engine' | 'introspection' | 'rejectsCredential' | 'discover'>,
   asking: Omit<Asking, 'provider'>,
 ): Promise<Record<string, number>> {

@@ -1,6 +1,7 @@
 /** Asks an upstream on an operator's behalf, with the connection's credential. Tells in a word what went wrong, never what the upstream wrote. */
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
+import type { KeyMaker } from '../leases/kind.ts'
 import type { Lookup, Provider } from '../providers/provider.ts'
 import type { ConnectionPolicy } from '../realm/realm.ts'
 import type { Secret } from '../seal/secret.ts'
@@ -36,7 +37,7 @@ const maxBytes = 32_000_000
 
 /** One query. What the upstream wrote stays here: it may repeat the credential. */
 export async function ask(
-  ctx: Pick<Context, 'dial' | 'leasing'>,
+  ctx: Pick<Context, 'dial' | 'leasing' | 'keys'>,
   { provider, target, credential }: Asking,
   document: string,
   variables: Readonly<Record<string, string>> = {},
@@ -85,14 +86,28 @@ export async function ask(
 
 const notFound: Answer = { kind: 'absent', why: 'the upstream does not have it' }
 
+/** What goes onto a request: the connection's secret, or what it is exchanged for. */
+export async function keyFor(
+  { keys }: Pick<Context, 'keys'>,
+  native: Pick<Asking, 'target' | 'credential'>,
+  need: Parameters<KeyMaker>[1],
+): Promise<Secret> {
+  return keys.get(native.target.provider)?.(native, need) ?? native.credential
+}
+
 /** The question is a path below the base URL, and may have a query. */
 async function get(
-  ctx: Pick<Context, 'dial'>,
+  ctx: Pick<Context, 'dial' | 'keys'>,
   { provider, target, credential }: Asking,
   question: string,
   { timeoutMs = operatorMs, answered }: Bounds,
 ): Promise<Answer> {
   const [path = '', query = ''] = question.split('?')
+  const key = await keyFor(
+    ctx,
+    { target, credential },
+    { reads: true, operations: [], places: null },
+  )
   const { status, headers, body } = await ctx.dial.request({
     connection: target,
     method: 'GET',
@@ -100,7 +115,7 @@ async function get(
     query,
     headers: [['accept', 'application/json']],
     body: null,
-    credential,
+    credential: key,
     timeoutMs,
     maxBytes,
   })
@@ -132,7 +147,10 @@ function parse(body: Uint8Array): { data?: unknown; errors?: unknown } | undefin
 }
 
 /** Throws when the upstream cannot be asked at all; a question that it does not answer is an answer too. */
-export function lookupWith(ctx: Pick<Context, 'dial' | 'leasing'>, asking: Asking): Lookup {
+export function lookupWith(
+  ctx: Pick<Context, 'dial' | 'leasing' | 'keys'>,
+  asking: Asking,
+): Lookup {
   return async (document, variables) => {
     const answer = await ask(ctx, asking, document, variables)
     if (answer.kind === 'data') return { ok: true, data: answer.data }

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import { jwtVerify } from 'jose'
 import { closeLater } from './closing.ts'
+import { type Api, githubApi } from './github-api.ts'
 
 export type Github = {
   url: string
@@ -11,6 +12,7 @@ export type Github = {
   privateKey: string
   /** What each token that is alive may do. */
   alive: Map<string, { repositories: number[]; permissions: Record<string, string> }>
+  api: Api | undefined
   /** Makes it answer otherwise. */
   faults: { wider?: boolean; deletes?: number }
 }
@@ -23,7 +25,8 @@ const granted: Record<string, string> = { contents: 'write', issues: 'write', me
 const installation = '42'
 const levels = ['read', 'write', 'admin']
 
-export async function startGithub(): Promise<Github> {
+/** With the rest of its API behind the same tokens, where that is asked for. */
+export async function startGithub(whole = false): Promise<Github> {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const publicKey = createPublicKey(privateKey)
   const alive: Github['alive'] = new Map()
@@ -31,6 +34,7 @@ export async function startGithub(): Promise<Github> {
   const bearer = (request: IncomingMessage) =>
     /^(?:bearer|token) (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
 
+  const api = whole ? githubApi((token) => alive.get(token)?.repositories ?? null) : undefined
   const server = createServer(async (request, response) => {
     const answer = (status: number, body?: unknown) => {
       response.writeHead(status, { 'content-type': 'application/json' })
@@ -46,6 +50,11 @@ export async function startGithub(): Promise<Github> {
         return answer(401, { message: 'A JSON web token could not be decoded' })
       return answer(...mint(text === '' ? {} : JSON.parse(text)))
     }
+    if (route === `GET /app/installations/${installation}`) {
+      if (!(await isApp(bearer(request)))) return answer(401, { message: 'no' })
+      return answer(200, { id: Number(installation), permissions: granted })
+    }
+    if (api !== undefined && (await api.serve(request, response, text))) return
     const held = alive.get(bearer(request))
     if (held === undefined) return answer(401, { message: 'Bad credentials' })
     if (route === 'GET /installation/repositories') {
@@ -120,5 +129,5 @@ export async function startGithub(): Promise<Github> {
     server.close()
   })
   const pem = privateKey.export({ type: 'pkcs1', format: 'pem' }).toString()
-  return { url: `http://127.0.0.1:${address.port}`, privateKey: pem, alive, faults }
+  return { url: `http://127.0.0.1:${address.port}`, privateKey: pem, alive, api, faults }
 }

@@ -12,7 +12,7 @@ import { type SimulatedRailway, startSimulatedRailway } from '../../src/demo/rai
 import { createDial } from '../../src/exchange/dial.ts'
 import { adminRoutes } from '../../src/http/admin/admin.ts'
 import { enrolmentCode } from '../../src/identity/operators.ts'
-import { leaseKinds } from '../../src/leases/registry.ts'
+import { keyMakers, leaseKinds } from '../../src/leases/registry.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { providerNamed, spaceOf } from '../../src/providers/registry.ts'
 import { providerFrom } from '../../src/providers/rest/provider.ts'
@@ -107,6 +107,7 @@ async function contextOver(kind: StoreKind, log: Context['log']): Promise<Contex
     signing: await openSigningKeys({ store, keyring, clock }),
     dial,
     leasing: leaseKinds({ dial }),
+    keys: keyMakers({ dial }),
   }
 }
 

@@ -7,7 +7,7 @@ import { readConfig } from '../../src/config.ts'
 import type { Context } from '../../src/context.ts'
 import { createDial } from '../../src/exchange/dial.ts'
 import { addAgent, newAgentSecret } from '../../src/identity/agents.ts'
-import { leaseKinds } from '../../src/leases/registry.ts'
+import { keyMakers, leaseKinds } from '../../src/leases/registry.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { spaceOf } from '../../src/providers/registry.ts'
 import { providerFrom } from '../../src/providers/rest/provider.ts'
@@ -84,6 +84,7 @@ export async function brokerOn(
       signing,
       dial,
       leasing: leaseKinds({ dial }),
+      keys: keyMakers({ dial }),
     },
     ...{ store, masterKey, lines },
     pass: (seconds) => {

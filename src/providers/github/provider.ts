@@ -3,6 +3,7 @@
  * number. Opens nothing, keeps nothing.
  */
 import { BrokerError } from '../../errors.ts'
+import { githubApp } from '../github-app/provider.ts'
 import type { Call, Offered, Provider, Reading } from '../provider.ts'
 import { compileRest, type RestCatalogue } from '../rest/catalogue.ts'
 import type { Described } from '../rest/description.ts'
@@ -41,11 +42,21 @@ function words(list: string): string[] {
   return list === '' ? [] : list.split(' ')
 }
 
+/** Whether a connection's secret is an App's, and no token itself. */
+export function secretIsApp(text: string): boolean {
+  return text.startsWith('{')
+}
+
 export const github: Provider<null> = {
   name: 'github',
   engine: 'rest',
   scheme: 'https',
-  secret: null,
+  secret: (text) => {
+    if (secretIsApp(text)) return githubApp.secret?.(text) ?? null
+    return /^[\x21-\x7e]{8,4096}$/.test(text)
+      ? null
+      : 'It is a token of 8 to 4096 printable characters without spaces, or, better, a GitHub App as JSON: {"app_id":"…","installation_id":"…","private_key":"-----BEGIN RSA PRIVATE KEY-----\\n…"}'
+  },
   template: null,
   baseUrl: 'https://api.github.com',
   placements: {
