@@ -47,6 +47,7 @@ const changes: ((one: Judged) => object)[] = [
   (one) => ({ agent: `${one.agent}x` }),
   (one) => ({ environment: `${one.environment}x` }),
   (one) => ({ overlay: `${one.overlay}x` }),
+  (one) => ({ request: { ...one.request, idempotencyKey: 'once' } }),
   (one) => ({ scopes: one.scopes.map((scope) => ({ ...scope, version: 2 })) }),
   () => ({ scopes: [] }),
   (one) => ({ operations: [...one.operations, one.operations[0]] }),

@@ -322,6 +322,16 @@ describe('onlyRemoves', () => {
     const more: Record<string, Authority> = {
       'the gate goes with its scope': { ...before, scopes: [two] },
       'the gate goes with its grant': { ...before, agents: [{ ...cursor, scopes: ['two'] }] },
+      'a gate of a scope that nobody holds, and that somebody may be granted next': {
+        ...before,
+        agents: [],
+        scopes: [{ ...one, approve: [] }, two],
+      },
+      'one human less for one that nobody holds': {
+        ...before,
+        agents: [],
+        scopes: [{ ...one, approvers: 1 }, two],
+      },
       'one human less': {
         ...before,
         scopes: [{ ...one, approvers: 1 }, two],

@@ -144,10 +144,15 @@ function lookupsOf(
     .filter(({ method, effects }) => method === 'GET' && effects.every((one) => one === 'read'))
     .toSorted((a, b) => a.template.length - b.template.length)
   const byShape = new Map(gets.map((one) => [writeTemplate(one.template), one]))
+  const byLast = Map.groupBy(gets, ({ template }) => {
+    const last = template.at(-1)
+    return last !== undefined && 'parameter' in last ? last.parameter : null
+  })
   const shows = new Map<string, RestOperation>()
   const lists = new Map<string, RestOperation>()
   for (const [parameter, { parameters }] of kinds.byParameter) {
-    const fitting = gets.filter(({ template }) => namesAll(template, parameters))
+    const ending = byLast.get(parameter) ?? []
+    const fitting = ending.filter(({ template }) => namesAll(template, parameters))
     const listOf = (one: RestOperation) => byShape.get(writeTemplate(one.template.slice(0, -1)))
     const show = fitting.find((one) => listOf(one) !== undefined) ?? fitting[0]
     if (show === undefined) continue
@@ -160,13 +165,7 @@ function lookupsOf(
 
 function namesAll(template: Template, parameters: readonly string[]): boolean {
   const named = template.flatMap((part) => ('parameter' in part ? [part.parameter] : []))
-  const last = template.at(-1)
-  return (
-    last !== undefined &&
-    'parameter' in last &&
-    named.length === parameters.length &&
-    named.every((one, i) => one === parameters[i])
-  )
+  return named.length === parameters.length && named.every((one, i) => one === parameters[i])
 }
 
 function demandDistinct(operations: readonly RestOperation[]): void {

@@ -40,7 +40,7 @@ export const Description = z.strictObject({
   placement: z.string().max(100),
   operations: z.array(Described).min(1).max(20_000),
   /** Routes, as `GET /things/{id}:run`, that could not be taken over: they are refused, whatever else would fit them. */
-  left: z.array(z.string().max(1_200)).max(1_000).optional(),
+  left: z.array(z.string().max(4_100)).max(1_000).optional(),
 })
 export type Description = z.infer<typeof Description>
 

@@ -38,6 +38,7 @@ export function importOpenApi(given: string | object): Imported {
   const operations: Described[] = []
   const names = new Set<string>()
   for (const [path, item] of Object.entries(document.paths)) {
+    if (path.length > 4_000) throw malformed(`Its path ${path.slice(0, 60)}… is too long.`)
     for (const method of methods) {
       const operation = item[method.toLowerCase()]
       if (!isObject(operation)) continue

@@ -201,6 +201,102 @@ describe('a description', () => {
     )
   })
 
+  it('is guessed by every word that its names may have', () => {
+    const reads = 'kubeconfig connection-string totp dump heapdump appsettings cancel trigger run'
+    const writes = 'flush empty reinstall failover drain prune trash abort poweroff import sync'
+    const paths = Object.fromEntries([
+      ...reads
+        .split(' ')
+        .map((word) => [`/a/{a_id}/${word}`, { get: { operationId: `r/${word}` } }]),
+      ...writes
+        .split(' ')
+        .map((word) => [`/a/{a_id}/${word}`, { post: { operationId: `w/${word}` } }]),
+      [
+        '/b/{b_id}',
+        {
+          get: {
+            operationId: 'forced',
+            responses: { 200: { content: { 'application/octet-stream': {} } } },
+          },
+          patch: {
+            operationId: 'act',
+            parameters: [{ in: 'query', name: 'action', schema: { enum: ['remove'] } }],
+          },
+        },
+      ],
+    ])
+    const ordinary = Object.entries(effectsOf(paths)).filter(([, said]) =>
+      /^(?:read|write)$/.test(said),
+    )
+    expect(ordinary).toEqual([])
+  })
+
+  it.each<[string, () => string | object]>([
+    [
+      'an address of slashes',
+      () => small({ '/a': { get: {} } }, { servers: [{ url: '/'.repeat(1e6) }] }),
+    ],
+    ['a name of braces', () => small({ '/a/{a_id}': { get: { operationId: '{'.repeat(1e6) } } })],
+    [
+      'a chain of schemas',
+      () => {
+        const schemas = Object.fromEntries(
+          Array.from({ length: 20_000 }, (_, i) => [
+            `s${i}`,
+            { properties: { next: { $ref: `#/components/schemas/s${(i + 1) % 20_000}` } } },
+          ]),
+        )
+        const schema = { $ref: '#/components/schemas/s0' }
+        const requestBody = { content: { 'application/json': { schema } } }
+        return small({ '/a/{a_id}': { post: { requestBody } } }, { components: { schemas } })
+      },
+    ],
+    [
+      'an enum that all refer to',
+      () => {
+        const schemas = { many: { enum: Array.from({ length: 100_000 }, (_, i) => `v${i}`) } }
+        const schema = { $ref: '#/components/schemas/many' }
+        const requestBody = { content: { 'application/json': { schema } } }
+        const all = Array.from({ length: 500 }, (_, i) => [
+          `/a${i}/{a_id}`,
+          { post: { requestBody } },
+        ])
+        return small(Object.fromEntries(all), { components: { schemas } })
+      },
+    ],
+  ])('of %s is read, or refused, within seconds', (_, make) => {
+    const given = make()
+    const began = performance.now()
+    try {
+      importOpenApi(given)
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'malformed-request' })
+    }
+    expect(performance.now() - began).toBeLessThan(3_000)
+  })
+
+  it('leaves out what is too long to be kept, and is one that can be loaded', () => {
+    const { description, left } = importOpenApi(
+      small({
+        '/a/{a_id}': {
+          get: { operationId: 'fine' },
+          post: {
+            requestBody: {
+              content: {
+                'application/json': { schema: { properties: { ['x'.repeat(500)]: {} } } },
+              },
+            },
+          },
+        },
+        [`/${'b'.repeat(2_000)}`]: { get: {} },
+        '/c': { servers: [{ url: 'https://other.example' }], get: { operationId: 'elsewhere' } },
+      }),
+    )
+    expect(description.operations.map(({ name }) => name)).toEqual(['fine'])
+    expect(left).toHaveLength(3)
+    expect(Description.safeParse(description).success).toBe(true)
+  })
+
   it('of paths that are one is refused, naming both', () => {
     const { description } = importOpenApi(
       small({
