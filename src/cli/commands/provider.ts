@@ -49,7 +49,10 @@ function showCommand(noun: Command, cli: Cli): void {
         })
       }
       const bound = (mode: 'owns' | 'sees') =>
-        one.kinds.flatMap(({ kind, bind }) => (bind === mode ? kind : [])).join(' ')
+        one.kinds
+          // Whatever can be owned may be merely seen.
+          .flatMap(({ kind, bind }) => (bind === mode || (mode === 'sees' && bind) ? kind : []))
+          .join(' ')
       cli.speak.result(one, (page) =>
         page.facts({
           provider: one.name,

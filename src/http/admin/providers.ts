@@ -6,7 +6,7 @@ import { effects } from '../../policy/operation.ts'
 import { operationsOf } from '../../providers/graphql/catalogue.ts'
 import { coverage } from '../../providers/graphql/coverage.ts'
 import type { Provider } from '../../providers/provider.ts'
-import { providers } from '../../providers/registry.ts'
+import { providerNamed, providers } from '../../providers/registry.ts'
 import type { Snapshot } from '../../realm/realm.ts'
 import { graphqlCatalogue, knownProvider } from './known-provider.ts'
 import { gives, operatorApp, takes } from './operator.ts'
@@ -124,7 +124,7 @@ function shown(provider: Provider): z.infer<typeof ProviderShown> {
     base_url: provider.baseUrl,
     placements: Object.keys(provider.placements),
     kinds: provider.kinds.map(({ kind, bind }) => ({ kind, bind })),
-    described: provider.operations !== undefined,
+    described: providerNamed(provider.name) !== provider,
   }
 }
 

@@ -23,6 +23,7 @@ test('providers are listed with what can be bound and how a credential is placed
       {
         name: 'github',
         engine: 'rest',
+        described: false,
         kinds: expect.arrayContaining([{ kind: 'ref', bind: 'owns' }]),
       },
       { name: 'github-app', engine: 'lease', kinds: [{ kind: 'repository', bind: 'owns' }] },
