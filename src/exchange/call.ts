@@ -35,6 +35,13 @@ export type Target = {
 
 const overrides = new Set(['x-http-method-override', 'x-http-method', 'x-method-override'])
 
+/**
+ * By which APIs are told whose account a call is about. They are not passed on, and without them the call would be about another one:
+ * of Stripe's connected accounts, the platform's own.
+ */
+const redirecting =
+  /^(?:stripe-(?:account|context)|openai-(?:organization|project)|x-goog-user-project|x-(?:org|organization|account|tenant|project|team|workspace|customer)(?:-id)?)$/
+
 const targetForm = /^\/[\x21-\x7e]*$/
 const connectionForm = /^[a-z][a-z0-9-]{0,62}$/
 
@@ -100,6 +107,14 @@ export async function readCall(incoming: Incoming, target: Target, bytes: number
       {
         hint: 'Send the method that is meant, and no override.',
       },
+    )
+  }
+  const turned = incoming.headers.find(([name]) => redirecting.test(name))
+  if (turned !== undefined) {
+    throw new BrokerError(
+      'ambiguous-request',
+      `The header ${turned[0]} would make the call about another account, and the broker does not pass it on.`,
+      { hint: 'Use a connection with a key of that account, and leave the header out.' },
     )
   }
   const encoding = single(incoming, 'content-encoding')

@@ -81,6 +81,10 @@ it('is served at a port of its own, as itself', async () => {
     statusCode: 403,
     message: expect.stringContaining('is not allowed'),
   })
+  // What would be about a connected account is never done to the platform's own.
+  await expect(
+    client.customers.create({ name: 'Bob' }, { stripeAccount: 'acct_1' }),
+  ).rejects.toMatchObject({ message: expect.stringContaining('stripe-account') })
   // Where the scope asks for it, a human is asked before money goes back.
   await expect(client.refunds.create({ charge: 'ch_1' })).rejects.toMatchObject({
     raw: expect.objectContaining({ code: 'approval-required' }),
