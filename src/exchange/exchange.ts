@@ -53,6 +53,7 @@ export async function carryOut(
     const secrets = {
       credential: key,
       former: key === credential ? former : [credential, ...former],
+      forget: () => ctx.keys.get(connection.provider)?.forget(credential),
     }
     await permit.open(callEntry(noted.facts, permit.approval))
     const { request } = reading
@@ -75,9 +76,9 @@ export async function carryOut(
 }
 
 /** What a credential for this call has to be good for. */
-function needOf({ operations }: ReadCall, sites: readonly (readonly Site[])[]): Need {
+function needOf({ operations, request }: ReadCall, sites: readonly (readonly Site[])[]): Need {
   return {
-    reads: operations.every(({ effects }) => effects.every((effect) => effect === 'read')),
+    reads: request.method === 'GET' || request.method === 'HEAD',
     operations: operations.map(({ name }) => name),
     places: sites.flat().map(({ located }) => (located.known ? located.home : [])),
   }

@@ -49,6 +49,8 @@ export type Sending = {
   credential: Secret
   /** Secrets that it had before: not sent, but taken out of the answer too. */
   former: readonly Secret[]
+  /** What was sent is good for nothing any more. */
+  forget: () => void
   /** Where the connection lies as the caller sees it: `/x/github`, or nothing at a listener of its own. */
   root: string
   signal: AbortSignal
@@ -224,7 +226,7 @@ async function gather(
  */
 function saysFailed(
   ctx: Context,
-  { connection, provider }: Sending,
+  { connection, provider, forget }: Sending,
   status: number,
   body: Uint8Array,
 ): boolean {
@@ -233,6 +235,7 @@ function saysFailed(
   const answer = suspicious ? parse(body) : undefined
   const rejected = suspicious && provider.rejectsCredential(status, answer)
   noteCredential(ctx, connection.name, !rejected)
+  if (rejected) forget()
   if (!rejected) return status >= 400 || (suspicious && provider.reportsFailure(answer))
   throw new BrokerError(
     'upstream-credential-rejected',

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { Dial } from '../exchange/dial.ts'
 import type { GithubTemplate } from '../providers/github-app/provider.ts'
 import type { Answer } from '../vault/lookup.ts'
-import { end, mint, send, type Token, unfit } from './installation.ts'
+import { end, mint, send, unfit, within } from './installation.ts'
 import type { Lease, LeaseKind, Native } from './kind.ts'
 
 /** GitHub's own page size, and more repositories than a lease may name. */
@@ -47,25 +47,6 @@ async function create(dial: Dial, native: Native, { template, until }: Lease) {
   }
   const expires = new Date(Math.min(until.getTime(), Date.parse(token.expires_at)))
   return { credential: { token: token.token }, handle: token.token, until: expires }
-}
-
-/** What came back is looked at, not only what was asked for. */
-function within(
-  token: Token,
-  repositories: readonly number[],
-  permissions: Readonly<Record<string, string>>,
-): boolean {
-  // GitHub adds metadata to whatever is asked for, and it tells what a repository is.
-  const narrow = Object.entries(token.permissions).every(
-    ([name, level]) => permissions[name] === level || (name === 'metadata' && level === 'read'),
-  )
-  const ids = token.repositories?.map(({ id }) => id) ?? []
-  return (
-    narrow &&
-    token.repository_selection === 'selected' &&
-    ids.length > 0 &&
-    ids.every((id) => repositories.includes(id))
-  )
 }
 
 async function listed(dial: Dial, native: Native): Promise<Answer> {

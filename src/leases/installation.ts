@@ -98,3 +98,22 @@ export async function end(dial: Dial, native: Native, token: string): Promise<vo
   // One that GitHub does not know any more has ended.
   if (status !== 204 && status !== 401) throw new Error(`GitHub answered with ${status}`)
 }
+
+/** What came back is looked at, not only what was asked for. */
+export function within(
+  token: Token,
+  repositories: readonly number[],
+  permissions: Readonly<Record<string, string>>,
+): boolean {
+  // GitHub adds metadata to whatever is asked for, and it tells what a repository is.
+  const narrow = Object.entries(token.permissions).every(
+    ([name, level]) => permissions[name] === level || (name === 'metadata' && level === 'read'),
+  )
+  const ids = token.repositories?.map(({ id }) => id) ?? []
+  return (
+    narrow &&
+    token.repository_selection === 'selected' &&
+    ids.length > 0 &&
+    ids.every((id) => repositories.includes(id))
+  )
+}

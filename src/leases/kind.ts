@@ -48,8 +48,13 @@ export type Need = {
   places: readonly Place[] | null
 }
 
-/** What goes onto a request in the place of a connection's secret. Throws `conflict` where there is nothing as narrow as that. */
-export type KeyMaker = (native: Native, need: Need) => Promise<Secret>
+/** What goes onto a request in the place of a connection's secret. */
+export type KeyMaker = {
+  /** Throws `conflict` where there is nothing as narrow as that, `upstream-unreachable`, `upstream-credential-rejected`. */
+  keyFor(native: Native, need: Need): Promise<Secret>
+  /** The upstream has refused what was made of it: the next is made anew. */
+  forget(credential: Secret): void
+}
 
 /** By provider: those of which the secret itself never leaves. */
 export type Keys = ReadonlyMap<string, KeyMaker>

@@ -1,7 +1,7 @@
 /** Asks an upstream on an operator's behalf, with the connection's credential. Tells in a word what went wrong, never what the upstream wrote. */
 import type { Context } from '../context.ts'
 import { BrokerError } from '../errors.ts'
-import type { KeyMaker } from '../leases/kind.ts'
+import type { Need } from '../leases/kind.ts'
 import type { Lookup, Provider } from '../providers/provider.ts'
 import type { ConnectionPolicy } from '../realm/realm.ts'
 import type { Secret } from '../seal/secret.ts'
@@ -90,9 +90,9 @@ const notFound: Answer = { kind: 'absent', why: 'the upstream does not have it' 
 export async function keyFor(
   { keys }: Pick<Context, 'keys'>,
   native: Pick<Asking, 'target' | 'credential'>,
-  need: Parameters<KeyMaker>[1],
+  need: Need,
 ): Promise<Secret> {
-  return keys.get(native.target.provider)?.(native, need) ?? native.credential
+  return keys.get(native.target.provider)?.keyFor(native, need) ?? native.credential
 }
 
 /** The question is a path below the base URL, and may have a query. */
@@ -103,22 +103,28 @@ async function get(
   { timeoutMs = operatorMs, answered }: Bounds,
 ): Promise<Answer> {
   const [path = '', query = ''] = question.split('?')
-  const key = await keyFor(
-    ctx,
-    { target, credential },
-    { reads: true, operations: [], places: null },
-  )
-  const { status, headers, body } = await ctx.dial.request({
-    connection: target,
-    method: 'GET',
-    path,
-    query,
-    headers: [['accept', 'application/json']],
-    body: null,
-    credential: key,
-    timeoutMs,
-    maxBytes,
-  })
+  const need = { reads: true, operations: [], places: null }
+  const send = async () => {
+    const key = await keyFor(ctx, { target, credential }, need)
+    const answer = await ctx.dial.request({
+      connection: target,
+      method: 'GET',
+      path,
+      query,
+      headers: [['accept', 'application/json']],
+      body: null,
+      credential: key,
+      timeoutMs,
+      maxBytes,
+    })
+    return { ...answer, made: key !== credential }
+  }
+  let { status, headers, body, made } = await send()
+  if (made && provider.rejectsCredential(status, parse(body))) {
+    // GitHub ends tokens early, and another one may be good.
+    ctx.keys.get(target.provider)?.forget(credential)
+    ;({ status, headers, body, made } = await send())
+  }
   answered?.(new Map(headers))
   const data = parse(body)
   if (provider.rejectsCredential(status, data)) return { kind: 'rejected' }

@@ -63,13 +63,37 @@ describe('a connection with an App’s key', async () => {
     expect(github.alive.size).toBe(before)
   })
 
+  it('makes another one where GitHub has ended it, or what the App may was changed', async () => {
+    github.alive.clear()
+    expectOk(
+      await call('POST', '/repos/acme/staging/issues', { title: 'x' }).then(async (first) =>
+        // The look-up took a new one at once; what writes is never repeated by itself.
+        first.status === 502 ? call('POST', '/repos/acme/staging/issues', { title: 'x' }) : first,
+      ),
+    )
+    github.granted['contents'] = 'read'
+    expectOk(await call('GET', '/repos/acme/staging/git/matching-refs/heads/main'))
+    github.granted['contents'] = 'write'
+  })
+
+  it('takes no token that is for more than was asked for', async () => {
+    github.faults.wider = true
+    github.alive.clear()
+    const answer = await call('GET', '/repos/acme/staging/labels')
+    expect(answer.status).not.toBe(200)
+    expect(api.asked.filter((one) => one.includes('labels'))).toEqual([])
+    github.faults.wider = false
+  })
+
   it('never reaches another environment’s repository, and makes no token for that', async () => {
-    const before = github.alive.size
     expect((await call('GET', '/repos/acme/production/issues')).json).toMatchObject({
       code: 'outside-environment',
       found: 'production',
     })
-    expect(github.alive.size).toBe(before)
+    const [whole] = [...github.alive.values()].filter(
+      ({ repositories }) => `${repositories}` === '102',
+    )
+    expect(whole).toBeUndefined()
     expect(api.asked.filter((one) => one.includes('production/issues'))).toEqual([])
   })
 

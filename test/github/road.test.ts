@@ -151,6 +151,40 @@ describe('an environment that owns a repository', async () => {
     expect(changed()).toEqual([])
   })
 
+  it.each<[string, object]>([
+    ['POST /repos/{owner}/{repo}/pulls', { title: 'x', head: 'mallory:evil', base: 'main' }],
+    [
+      'POST /repos/{owner}/{repo}/pulls',
+      { title: 'x', head: 'x', base: 'main', maintainer_can_modify: true },
+    ],
+    ['POST /repos/{owner}/{repo}/issues', { title: 'x', assignees: ['copilot-swe-agent[bot]'] }],
+    ['PATCH /repos/{owner}/{repo}/issues/1', { state: 'closed', duplicate_issue_id: 102_000 }],
+    ['DELETE /repos/{owner}/{repo}/issues/1/dependencies/blocked_by/999', {}],
+    ['GET /repos/{owner}/{repo}/compare/{basehead}', { basehead: 'main...acme:production:main' }],
+    ['GET /repos/{owner}/{repo}/code-scanning/codeql/variant-analyses/5/repos/acme/production', {}],
+    ['GET /repos/{owner}/{repo}/forks', {}],
+    ['GET /repos/{owner}/{repo}/issues/1/parent', {}],
+  ])('leads nowhere else by %s %j', async (route, given) => {
+    const call = await octokit('plain')
+    expect(await call(route, { repo: 'staging', ...given })).toMatchObject({
+      code: 'operation-not-allowed',
+    })
+    expect(api.asked.filter((one) => !/^GET \/repos\/acme\/staging$/i.test(one))).toEqual([])
+  })
+
+  it('takes no form', async () => {
+    const answer = await send(`${at.broker.agentUrl}/x/github/repos/acme/staging/issues`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${await at.capability({ scope: 'plain' })}`,
+        'content-type': 'application/x-www-form-urlencoded',
+      },
+      body: 'title=x',
+    })
+    expect(answer.json).toMatchObject({ code: 'malformed-request' })
+    expect(changed()).toEqual([])
+  })
+
   it('tells git where to go instead', async () => {
     const token = await at.capability({ scope: 'plain' })
     const git = await send(
@@ -202,6 +236,9 @@ describe('an environment that owns a branch and a deployment environment of a re
     [contents, { ...file, branch: 'heads/staging' }, 'resource-unresolved'],
     [contents, { ...file, branch: ['staging', 'main'] }, 'outside-environment'],
     [contents, { ...file, branch: { name: 'staging' } }, 'operation-not-allowed'],
+    [contents, { ...file, '': { branch: 'staging' } }, 'ambiguous-request'],
+    [contents, { ...file, branch: null, '': { '': { branch: 'staging' } } }, 'ambiguous-request'],
+    [deploy, { ref: 'staging', '': { environment: 'staging' } }, 'ambiguous-request'],
     [contents, { ...file, branch: '' }, 'resource-unresolved'],
     [contents, { ...file, branch: 'staging/../main' }, 'resource-unresolved'],
     [contents, { ...file, branch: null }, 'outside-environment'],
@@ -246,6 +283,18 @@ describe('an environment that owns a branch and a deployment environment of a re
     expect(
       await call('GET /repos/{owner}/{repo}/pulls/{pull_number}', { repo: 'app', pull_number: 8 }),
     ).toMatchObject({ status: 200 })
+  })
+
+  it('merges nothing where that would delete a branch of another', async () => {
+    const [, , app] = api.repos
+    if (app === undefined) throw new Error('there is none')
+    app.deletes = true
+    const call = await octokit('pushing')
+    expect(await call(merge, { repo: 'app', pull_number: 7 })).toMatchObject({
+      code: 'outside-environment',
+    })
+    app.deletes = false
+    expect(changed()).toEqual([])
   })
 
   it('takes no branch that is a tag too for either', async () => {

@@ -8,6 +8,8 @@ export type Repo = {
   tags: Set<string>
   pulls: Map<number, { base: string; head: string; from?: number }>
   deployments: Map<number, string>
+  /** Merging deletes what was merged. */
+  deletes?: boolean
 }
 
 function repo(id: number, full_name: string): Repo {
@@ -40,6 +42,7 @@ export function githubApi(sees: (token: string) => number[] | null) {
   const tokens: string[] = []
   const full = (one: Repo, more: object = {}) => ({
     ...{ id: one.id, full_name: one.full_name, name: one.full_name.split('/')[1] },
+    ...{ delete_branch_on_merge: one.deletes === true },
     ...{ default_branch: 'main', private: true, owner: { id: 1, login: 'acme' }, ...more },
   })
 

@@ -15,13 +15,14 @@ export type Github = {
   api: Api | undefined
   /** Makes it answer otherwise. */
   faults: { wider?: boolean; deletes?: number }
+  /** What the installation may. */
+  granted: Record<string, string>
 }
 
 export const repositories = [
   { id: 101, full_name: 'acme/staging', name: 'staging' },
   { id: 102, full_name: 'acme/production', name: 'production' },
 ]
-const granted: Record<string, string> = { contents: 'write', issues: 'write', metadata: 'read' }
 const installation = '42'
 const levels = ['read', 'write', 'admin']
 
@@ -31,6 +32,7 @@ export async function startGithub(whole = false): Promise<Github> {
   const publicKey = createPublicKey(privateKey)
   const alive: Github['alive'] = new Map()
   const faults: Github['faults'] = {}
+  const granted: Github['granted'] = { contents: 'write', issues: 'write', metadata: 'read' }
   const bearer = (request: IncomingMessage) =>
     /^(?:bearer|token) (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
 
@@ -129,5 +131,5 @@ export async function startGithub(whole = false): Promise<Github> {
     server.close()
   })
   const pem = privateKey.export({ type: 'pkcs1', format: 'pem' }).toString()
-  return { url: `http://127.0.0.1:${address.port}`, privateKey: pem, alive, api, faults }
+  return { url: `http://127.0.0.1:${address.port}`, privateKey: pem, alive, api, faults, granted }
 }

@@ -28,17 +28,34 @@ const talk = `
 
 /** Their answers hold people and repositories, and no secret. */
 const looks = `
-  issues/list-for-repo issues/get issues/get-parent issues/get-event issues/list-events-for-repo
-  issues/list-events-for-timeline issues/list-sub-issues issues/list-dependencies-blocked-by
-  issues/list-dependencies-blocking issues/check-user-can-be-assigned issues/check-user-can-be-assigned-to-issue
+  issues/list-for-repo issues/get issues/get-event issues/list-events-for-repo
+  issues/check-user-can-be-assigned issues/check-user-can-be-assigned-to-issue
+  repos/get-content repos/get-readme repos/get-readme-in-directory repos/get-commit licenses/get-for-repo
+  repos/compare-commits-with-basehead repos/list-releases repos/get-latest-release repos/get-release-by-tag
+  repos/get-release repos/list-release-assets repos/get-environment repos/get-all-deployment-protection-rules
+  actions/list-artifacts-for-repo actions/get-artifact actions/list-workflow-run-artifacts
+  actions/get-job-for-workflow-run actions/get-reviews-for-run actions/list-jobs-for-workflow-run
+  actions/list-jobs-for-workflow-run-attempt actions/list-concurrency-groups-for-workflow-run
+  actions/get-pending-deployments-for-run actions/get-workflow-run-usage checks/get checks/list-annotations
+  pulls/check-if-merged pulls/get-merge-async-result activity/list-repo-events
   pulls/list pulls/get checks/get-suite checks/list-suites-for-ref repos/get repos/list-collaborators
-  repos/check-collaborator repos/get-collaborator-permission-level repos/get-pages repos/list-forks
+  repos/check-collaborator repos/get-collaborator-permission-level repos/get-pages
   repos/get-combined-status-for-ref actions/list-workflow-runs actions/list-workflow-runs-for-repo
   actions/get-workflow-run actions/get-workflow-run-attempt`
+
+/** Whole issues of other repositories, private forks, what nobody has published, and addresses that need no sign-in. */
+const shows = `
+  issues/get-parent issues/list-sub-issues issues/list-dependencies-blocked-by issues/list-dependencies-blocking
+  issues/list-events-for-timeline repos/list-forks activity/get-feeds gists/get gists/get-revision gists/list-starred
+  code-scanning/get-variant-analysis code-scanning/get-variant-analysis-repo-task repos/list-attestations
+  security-advisories/list-repository-advisories security-advisories/get-repository-advisory
+  copilot/copilot-enterprise-one-day-usage-metrics copilot/copilot-enterprise-usage-metrics
+  copilot/copilot-enterprise-repos-one-day-report`
 
 export const effects: Readonly<Record<string, readonly Effect[]>> = {
   ...each(talk, ['write']),
   ...each(looks, ['read']),
+  ...each(shows, ['read', 'reveal']),
   ...each('repos/create-or-update-file-contents git/create-ref pulls/update-branch', pushes),
   ...each(
     'repos/create-release actions/create-workflow-dispatch repos/create-dispatch-event',
@@ -57,7 +74,12 @@ export const effects: Readonly<Record<string, readonly Effect[]>> = {
   ),
   ...each('pulls/create-review pulls/submit-review pulls/dismiss-review', lets),
   ...each('code-scanning/update-alert dependabot/update-alert code-scanning/upload-sarif', lets),
-  ...each('repos/update-release repos/update-release-asset', lets),
+  ...each('repos/update-release repos/update-release-asset repos/create-autolink', lets),
+  ...each('gists/fork gists/create-comment gists/update-comment activity/mark-thread-as-read', [
+    'write',
+    'admin',
+  ]),
+  ...each('dependabot/update-repository-access-for-enterprise', ['write', 'reveal', 'admin']),
   ...each('repos/custom-properties-for-repos-create-or-update-repository-values', lets),
   ...each('actions/approve-workflow-run actions/review-pending-deployments-for-run', [
     ...lets,

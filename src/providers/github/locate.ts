@@ -3,7 +3,8 @@
  * free. Asks GitHub, and takes only an answer about the very thing.
  */
 import { z } from 'zod'
-import type { Located, Place, Resource } from '../../policy/operation.ts'
+import { BrokerError } from '../../errors.ts'
+import type { Located, Place, Resource, Step } from '../../policy/operation.ts'
 import type { Described, Discovered, Kind, Lookup } from '../provider.ts'
 import { whole } from '../rest/kinds.ts'
 import type { NamingKind } from './names.ts'
@@ -27,6 +28,7 @@ const Repository = z.object({
   id: z.int().positive(),
   full_name: z.string(),
   default_branch: z.string().optional(),
+  delete_branch_on_merge: z.boolean().optional(),
   owner: Owner,
 })
 type Repository = z.infer<typeof Repository>
@@ -50,53 +52,55 @@ export async function locate(
   lookup: Lookup,
 ): Promise<Located> {
   try {
-    const place = await placeOf(kind, id, lookup)
-    return { known: true, home: place, places: [place] }
+    const [home, ...others] = await placesOf(kind, id, lookup)
+    if (home === undefined) throw new Unknown('GitHub does not show where it is')
+    return { known: true, home, places: [home, ...others] }
   } catch (error) {
     if (error instanceof Unknown) return { known: false, why: error.message }
     throw error
   }
 }
 
-async function placeOf(kind: string, id: string, lookup: Lookup): Promise<Place> {
+async function placesOf(kind: string, id: string, lookup: Lookup): Promise<Place[]> {
   if (kind === whole.kind) {
     if (id !== whole.id) throw new Unknown('there is one API')
-    return [whole]
+    return [[whole]]
   }
-  if (kind === 'owner') return ownerPlace(await ownerOf(id, lookup))
+  if (kind === 'owner') return [ownerPlace(await ownerOf(id, lookup))]
   const [, name = '', within] = /^([^:]*)(?::(.*))?$/su.exec(id) ?? []
   const repository = await repositoryOf(name, lookup)
   const at = repositoryPlace(repository)
   if (kind === 'repository') {
-    if (within === undefined) return at
+    if (within === undefined) return [at]
     throw new Unknown('that is no name of a repository')
   }
-  return [...at, await insideOf(kind as NamingKind, within ?? '', { name, repository, lookup })]
+  const steps = await insideOf(kind as NamingKind, within ?? '', { name, repository, lookup })
+  return steps.map((step) => [...at, step])
 }
 
 type Around = { name: string; repository: Repository; lookup: Lookup }
 
-async function insideOf(kind: NamingKind, id: string, around: Around) {
+async function insideOf(kind: NamingKind, id: string, around: Around): Promise<Step[]> {
   const { repository } = around
   switch (kind) {
     case 'ref':
-      return refStep(repository, id)
+      return [refStep(repository, id)]
     case 'branch':
-      return refStep(repository, branchRef(id))
+      return [refStep(repository, branchRef(id))]
     case 'default-branch': {
       const branch = repository.default_branch
       if (branch === undefined) throw new Unknown('GitHub does not say which branch is the default')
-      return refStep(repository, branchRef(branch))
+      return [refStep(repository, branchRef(branch))]
     }
     case 'revision':
-      return refStep(repository, await revisionRef(id, around))
+      return [refStep(repository, await revisionRef(id, around))]
     case 'pull-base':
     case 'pull-head':
-      return pullStep(kind, id, around)
+      return pullSteps(kind, id, around)
     case 'deployment-environment':
-      return environmentStep(repository, id)
+      return [environmentStep(repository, id)]
     case 'deployment':
-      return environmentStep(repository, await deploymentEnvironment(id, around))
+      return [environmentStep(repository, await deploymentEnvironment(id, around))]
     default:
       throw new Unknown(`GitHub has no ${kind satisfies never}`)
   }
@@ -178,14 +182,25 @@ async function revisionRef(name: string, { name: repository, lookup }: Around): 
   )
 }
 
-async function pullStep(kind: 'pull-base' | 'pull-head', id: string, around: Around) {
+/** A merge may delete the branch that was merged, where the repository is set so. */
+async function pullSteps(
+  kind: 'pull-base' | 'pull-head',
+  id: string,
+  around: Around,
+): Promise<Step[]> {
   const { name, repository, lookup } = around
   if (!numberForm.test(id)) throw new Unknown('that is no number of a pull request')
   const pull = await asked(lookup, `/repos/${name}/pulls/${id}`, Pull)
   if (String(pull.number) !== id) throw new Unknown('GitHub answered with another pull request')
   const side = kind === 'pull-base' ? pull.base : pull.head
   if (side.repo?.id !== repository.id) throw new Unknown('its branch is in another repository')
-  return refStep(repository, branchRef(side.ref))
+  const also =
+    kind === 'pull-base' &&
+    repository.delete_branch_on_merge === true &&
+    pull.head.repo?.id === repository.id
+      ? [pull.head]
+      : []
+  return [side, ...also].map(({ ref }) => refStep(repository, branchRef(ref)))
 }
 
 async function deploymentEnvironment(id: string, { name, lookup }: Around): Promise<string> {
@@ -211,7 +226,7 @@ export async function discover(lookup: Lookup): Promise<Discovered[]> {
   const read = installed.ok ? Installed.safeParse(installed.data) : null
   const repositories = read?.success
     ? read.data.repositories
-    : await asked(lookup, '/user/repos?per_page=100&sort=pushed', Repositories)
+    : await asked(lookup, '/user/repos?per_page=100&sort=pushed', Repositories).catch(unlisted)
   const owners = new Map(repositories.map(({ owner }) => [owner.id, owner]))
   return [
     { kind: whole.kind, address: whole.id, place: [whole], note: 'all of it' },
@@ -226,6 +241,13 @@ export async function discover(lookup: Lookup): Promise<Discovered[]> {
       }),
     ),
   ]
+}
+
+function unlisted(error: unknown): never {
+  if (!(error instanceof Unknown)) throw error
+  throw new BrokerError('not-found', `No repository can be listed: ${error.message}.`, {
+    hint: 'Check the token, or the App and its installation.',
+  })
 }
 
 /** `acme/app`, `acme/app@main`, `acme/app@refs/tags/v1`, and of a deployment environment `acme/app:staging`. */

@@ -90,9 +90,16 @@ const changes: Readonly<Record<string, (given: Given) => Inside[]>> = {
   ],
 }
 
-/** Fields that may name something outside the repository in the path. */
+/** Names of what may stand for something outside the repository in the path, in bodies and as further parameters of a path. */
 const outward =
-  /^(?:owner|org|organization|new_owner|user|repo|repository|repositories|repo_id|repository_ids?|selected_repository_ids|head_repo|sub_issue_id|sub_issue_ids|issue_id|parent_issue_id|before_id|after_id|team_ids?|selected_team_ids|project_id|url|ecosystem|deployment_branch_policy)$/
+  /(?:^|_)(?:owners?|orgs?|organizations?|user|repos?|repositor(?:y|ies)|issues?|lists|teams?|project|runner|integration|actor)(?:_|$)|^(?:head_repo|before_id|after_id|url|ecosystem|deployment_branch_policy|maintainer_can_modify)$/
+/** Fields of which some values do: a fork's branch, and an agent that begins to work once it is assigned. */
+const outwardValues: Readonly<Record<string, RegExp>> = {
+  head: /:/,
+  assignee: /\[bot\]$|copilot/i,
+  assignees: /\[bot\]$|copilot/i,
+  reviewers: /\[bot\]$|copilot/i,
+}
 
 export const naming: Naming = {
   names: namesOf,
@@ -113,8 +120,9 @@ function namesOf(
       ? `${parameter('owner')}/${parameter('repo')}`.toLowerCase()
       : null
   const targets: Pick<Resource, 'kind' | 'id' | 'argument'>[] = []
-  const owner = ownerIn(template)
-  if (owner !== null) targets.push({ kind: 'owner', id: parameter(owner), argument: owner })
+  for (const owner of ownersIn(template, parameters)) {
+    targets.push({ kind: 'owner', id: parameter(owner), argument: owner })
+  }
   const inside = repository === null ? [] : insideOf(operation, template, parameters, given)
   if (repository !== null) {
     targets.push(
@@ -128,17 +136,41 @@ function namesOf(
   return {
     resources: targets.map((one) => ({ ...one, role: 'target' })),
     missing: [],
-    anchored: targets.length > 0,
+    anchored:
+      targets.length > 0 &&
+      /^\/(?:repos|orgs|users)\//.test(template) &&
+      !copies.has(operation.name),
     unknown: [
       ...undeclared(operation, given),
-      ...others.filter(({ name }) => outward.test(name)).map(({ name }) => name),
+      ...others.filter(pointsOutward).map(({ name }) => name),
+      ...[...parameters].flatMap(([name, value]) =>
+        leadsOut(name, value, template) ? [name] : [],
+      ),
     ],
   }
 }
 
-/** The parameter that names whom everything in the path belongs to. */
-function ownerIn(template: string): string | null {
-  return /^\/(?:orgs|users)\/\{(org|username)\}(?:\/|$)/.exec(template)?.[1] ?? null
+/** To where the key itself belongs, unless somebody says where else. */
+const copies = new Set(['repos/create-fork', 'security-advisories/create-fork'])
+
+function pointsOutward({ name, values }: Field): boolean {
+  if (outward.test(name)) return true
+  const form = Object.hasOwn(outwardValues, name) ? outwardValues[name] : undefined
+  return form !== undefined && [...values].some((value) => form.test(value))
+}
+
+/** A parameter behind those that were judged. `basehead` may compare with another repository of the network. */
+function leadsOut(name: string, value: string, template: string): boolean {
+  if (name === 'basehead') return value.includes(':')
+  if (name === 'issue_number' || ['owner', 'repo', 'org', 'username'].includes(name)) return false
+  return template.startsWith('/repos/') && outward.test(name)
+}
+
+/** The parameters that name whom everything in the path belongs to. */
+function ownersIn(template: string, parameters: ReadonlyMap<string, string>): string[] {
+  const first = /^\/(?:orgs|users)\/\{(org|username)\}(?:\/|$)/.exec(template)?.[1]
+  if (first === undefined) return []
+  return first === 'username' && parameters.has('org') ? [first, 'org'] : [first]
 }
 
 /** What is changed of a repository where that is less than all of it. */

@@ -75,8 +75,8 @@ export const github: Provider<null> = {
   find,
   clients: { urls: { GITHUB_API_URL: '' }, tokens: ['GITHUB_TOKEN'] },
   introspection: null,
-  // Clones a private repository, for as long as it lives.
-  conceals: ['temp_clone_token'],
+  // The one clones a private repository for as long as it lives, the other has a token in its query.
+  conceals: ['temp_clone_token', 'download_url'],
   refusalForm: () => 'json',
   rejectsCredential: (status) => status === 401,
   reportsFailure: () => false,
@@ -86,6 +86,11 @@ function read(call: Call): Reading {
   if (call.segments.length === 1 && call.segments[0] === 'graphql') {
     throw new BrokerError('unknown-operation', 'GitHub’s GraphQL API is not relayed.', {
       hint: 'Use its REST API, which this connection has whole: GET /v1/capability says what you may.',
+    })
+  }
+  if (call.contentType !== null && /urlencoded/i.test(call.contentType)) {
+    throw new BrokerError('malformed-request', 'GitHub’s API takes JSON, and no forms.', {
+      hint: 'Send the body as application/json.',
     })
   }
   return readRest(catalogue(), call, naming)

@@ -127,13 +127,7 @@ export function pairSpelled([name, value]: readonly [string, string]): string {
 /** `a[b][0]` is b in a. Servers disagree on any other brackets. */
 function addPair(found: Found, where: Field['where'], spelled: string, value: string): void {
   const names = namesIn(spelled)
-  if (names === null) {
-    throw new BrokerError(
-      'ambiguous-request',
-      `The name ${spelled.slice(0, 60)} can be read in two ways.`,
-      { hint: 'Write brackets in pairs and at the end: a[b][0]=c.' },
-    )
-  }
+  if (names === null) throw twofold(`The name ${spelled.slice(0, 60)}`)
   for (const [i, name] of names.entries()) {
     if (
       credentialName.test(
@@ -149,11 +143,16 @@ function addPair(found: Found, where: Field['where'], spelled: string, value: st
   }
 }
 
-/** The names in `a[b][]`, without what only counts; null where its brackets are none. */
+/** The names in `a[b][]`, without what only counts; null where it does not begin with a name, or its brackets are none. */
 export function namesIn(spelled: string): string[] | null {
-  if (!/^[^[\]]*(?:\[[^[\]]*\])*$/.test(spelled)) return null
-  const names = spelled.split(/[[\]]/).filter((piece) => piece !== '' && !/^\d+$/.test(piece))
-  return names.length === 0 ? [spelled] : names
+  if (!/^(?!\d*(?:\[|$))[^[\]]+(?:\[[^[\]]*\])*$/.test(spelled)) return null
+  return spelled.split(/[[\]]/).filter((piece) => piece !== '' && !/^\d+$/.test(piece))
+}
+
+function twofold(what: string): BrokerError {
+  return new BrokerError('ambiguous-request', `${what} can be read in two ways.`, {
+    hint: 'Give every field a name, and write brackets in pairs and at the end: a[b][0]=c.',
+  })
 }
 
 /** `inside` and `name` are what the value is given as; a list is given as each of what is in it. */
@@ -172,7 +171,11 @@ function gather(found: Found, json: Json, inside: string, name: string): void {
   const entries = Object.entries(json)
   if (entries.length === 0 && name !== '') found.clears = true
   if (name !== '') add(found, 'body', inside, name, null, entries.length > 0)
-  for (const [key, value] of entries) gather(found, value, name, key)
+  for (const [key, value] of entries) {
+    // What lies in it would seem to lie in nothing.
+    if (key === '') throw twofold('A field without a name')
+    gather(found, value, name, key)
+  }
 }
 
 const ended =

@@ -113,6 +113,22 @@ describe('a call', () => {
     ])
   })
 
+  it('has no field without a name, and none that only seems to stand at the top', () => {
+    for (const [body, type] of [
+      ['{"":{"thing_id":"one"}}', undefined],
+      ['{"a":{"":{"thing_id":"one"}}}', undefined],
+      ['0[thing_id]=one', form],
+      ['[0][thing_id]=one', form],
+      ['[thing_id]=one', form],
+      ['thing_id[0]x=one', form],
+    ] as const) {
+      expect(() =>
+        read('POST', '/move', { body, ...(type === undefined ? {} : { type }) }),
+      ).toThrow(/can be read in two ways/)
+    }
+    expect(() => read('GET', '/things/one', { query: [['0[thing_id]', 'two']] })).toThrow()
+  })
+
   it('is destructive where it clears something', () => {
     expect(read('PATCH', '/things/one', { body: '{"a":{"b":null}}' }).operation.effects).toEqual([
       'write',
