@@ -1,21 +1,30 @@
 /** Ends leases: when they expire, when what they were given by falls, and after a crash, on whichever replica is first. Gives none. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Context } from '../context.ts'
-import { claimDue, endLease, type LeaseRow, leasesOut, mark, renewers } from '../leases/leases.ts'
+import {
+  agentsDue,
+  claimDue,
+  endLease,
+  type LeaseRow,
+  leasesOut,
+  mark,
+  renewers,
+} from '../leases/leases.ts'
 import type { Capability } from '../policy/capability.ts'
 import type { Snapshot } from '../realm/realm.ts'
 import { standing } from '../tokens/verify.ts'
 import { stillOffered } from './lease.ts'
 
 const lookMs = 1_000
-/** Of either sort: one that fails takes its time, and none of another's. */
-const atOnce = 10
+/** Of one agent, and of all: whose leases take long to end takes nobody else's time. */
+const atOnce = 4
+const altogether = 60
 
 export function watchLeases(ctx: Context): { close(): Promise<void> } {
   const closing = new AbortController()
   let wake = () => {}
   let judged = -1
-  const underWay = { new: new Set<Promise<unknown>>(), again: new Set<Promise<unknown>>() }
+  const underWay = new Map<Promise<unknown>, { agent: string; again: boolean }>()
   const unwatch = ctx.realm.watch(() => wake())
   const watching = watch()
   return {
@@ -24,26 +33,34 @@ export function watchLeases(ctx: Context): { close(): Promise<void> } {
       unwatch()
       wake()
       await watching
-      await Promise.all([...underWay.new, ...underWay.again])
+      await Promise.all(underWay.keys())
     },
   }
 
   /** Not waited for: one that takes long keeps no other from being judged, or from ending. */
   async function startEnding(): Promise<void> {
-    for (const which of ['new', 'again'] as const) {
-      const ends = underWay[which]
-      for (const row of await claimDue(ctx, which, atOnce - ends.size)) {
-        const ending = endLease(ctx, row)
-          .catch((error: unknown) =>
-            ctx.log.warn({ err: error, lease: row.id }, 'a lease was not ended'),
-          )
-          .finally(() => {
-            ends.delete(ending)
-            if (ends.size === atOnce - 1) wake()
-          })
-        ends.add(ending)
+    // What failed before takes its time, and none of what is new.
+    for (const again of [false, true]) {
+      for (const agent of await agentsDue(ctx, again)) {
+        const mine = [...underWay.values()].filter(
+          (one) => one.agent === agent && one.again === again,
+        )
+        const free = Math.min(atOnce - mine.length, altogether - underWay.size)
+        for (const row of await claimDue(ctx, { agent, again }, free)) end(row, { agent, again })
       }
     }
+  }
+
+  function end(row: LeaseRow, of: { agent: string; again: boolean }): void {
+    const ending = endLease(ctx, row)
+      .catch((error: unknown) =>
+        ctx.log.warn({ err: error, lease: row.id }, 'a lease was not ended'),
+      )
+      .finally(() => {
+        underWay.delete(ending)
+        wake()
+      })
+    underWay.set(ending, of)
   }
 
   async function watch(): Promise<void> {

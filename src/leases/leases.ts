@@ -264,8 +264,24 @@ export async function mark(ctx: Context, ids: readonly string[], because: string
     .where(and(inArray(leases.id, [...ids]), inArray(leases.state, ['making', 'active'])))
 }
 
-/** Those whose end has failed before, those that are new, or the one of an id. */
-export type Due = 'again' | 'new' | { id: string }
+/** An agent's, whose end has failed before or is new; or the one of an id. */
+export type Due = { agent: string; again: boolean } | { id: string }
+
+/** Whose leases wait to be ended. */
+export async function agentsDue(ctx: Context, again: boolean): Promise<string[]> {
+  const rows = await ctx.db
+    .selectDistinct({ agent: leases.agent })
+    .from(leases)
+    .where(
+      and(
+        ne(leases.state, 'ended'),
+        lte(leases.tryAt, new Date(ctx.clock.now())),
+        again ? gt(leases.attempts, 0) : eq(leases.attempts, 0),
+      ),
+    )
+    .limit(1_000)
+  return rows.map(({ agent }) => agent)
+}
 
 /** Those that nobody works on and that should be looked at: each goes to one replica. */
 export async function claimDue(ctx: Context, which: Due, most = 1): Promise<LeaseRow[]> {
@@ -278,11 +294,12 @@ export async function claimDue(ctx: Context, which: Due, most = 1): Promise<Leas
       and(
         ne(leases.state, 'ended'),
         lte(leases.tryAt, now),
-        which === 'new'
-          ? eq(leases.attempts, 0)
-          : which === 'again'
-            ? gt(leases.attempts, 0)
-            : eq(leases.id, which.id),
+        ...('id' in which
+          ? [eq(leases.id, which.id)]
+          : [
+              eq(leases.agent, which.agent),
+              which.again ? gt(leases.attempts, 0) : eq(leases.attempts, 0),
+            ]),
       ),
     )
     .orderBy(asc(leases.tryAt))

@@ -33,8 +33,11 @@ export async function endRole(native: Native, database: string, role: string): P
     const there = await sql`select 1 from pg_roles where rolname = ${role}`
     if (there.length === 0) return
     // First, so that whatever cannot be cleared up is at least nobody's to use.
-    await cutOff(native, database, sql, role, until)
+    await cutOff(native, sql, role, until)
     try {
+      await endSessions(sql, role)
+      await demandNoneBeginning(sql)
+      // One may have begun to work meanwhile.
       await endSessions(sql, role)
       // Before version 16 a role could take itself from us.
       await ownRights(sql, role)
@@ -58,54 +61,52 @@ async function dropRole(sql: Sql, role: string): Promise<void> {
   await run(
     sql,
     `do %L`,
-    `begin for i in 1..200 loop begin
+    `begin for i in 1..20 loop begin
        drop owned by ${role}; drop role ${role}; exit;
-     exception when dependent_objects_still_exist then if i = 200 then raise; end if; end; end loop; end`,
+     exception when dependent_objects_still_exist or internal_error or deadlock_detected or lock_not_available then
+       if i = 20 then raise; end if; perform pg_sleep(0.05); end; end loop; end`,
   )
 }
 
 /**
  * Nobody signs in as it any more. A role may alter itself and keep that from being done by a transaction that it leaves open, commits
- * just before us, or has prepared: so its sessions are ended, again and again, until we were first.
+ * just before us, or has prepared: so its sessions are ended again and again, until we were first. All of it on the one connection
+ * that there is: a holder may have taken all others.
  */
-async function cutOff(
-  native: Native,
-  database: string,
-  sql: Sql,
-  role: string,
-  until: number,
-): Promise<void> {
-  await within(native, database, async (other) => {
-    let waiting = true
-    const cutting = cut(sql, role, until).finally(() => {
-      waiting = false
-    })
-    // Whether it was done is told by the one that does it.
-    cutting.catch(() => {})
-    do {
-      await other`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${role}`
-      const prepared = await other`
-        select distinct database as name from pg_prepared_xacts where owner = ${role}`
-      for (const { name } of prepared) {
-        await within(native, String(name), (there) => forgetPrepared(there, role))
-      }
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    } while (waiting)
-    await cutting
-  })
-}
-
-/** "Tuple concurrently updated", a deadlock, a lock that did not come. */
-const lost = new Set(['XX000', '40P01', '55P03'])
-
-async function cut(sql: Sql, role: string, until: number): Promise<void> {
+async function cutOff(native: Native, sql: Sql, role: string, until: number): Promise<void> {
+  await sql`set lock_timeout = 300`
   for (;;) {
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${role}`
     try {
       return await run(sql, 'alter role %I nologin password null connection limit 0', role)
     } catch (error) {
       if (!lost.has(codeOf(error) ?? '') || performance.now() > until) throw error
     }
+    const prepared = await sql`
+      select distinct database as name from pg_prepared_xacts where owner = ${role}`
+    for (const { name } of prepared) {
+      await within(native, String(name), (there) => forgetPrepared(there, role))
+    }
   }
+}
+
+/** "Tuple concurrently updated", a deadlock, a lock that did not come. */
+const lost = new Set(['XX000', '40P01', '55P03'])
+
+/**
+ * A client may have its session wait before it says whose it is (post_auth_delay), after it has signed in. Until then it holds the lock
+ * on its database that every session begins with.
+ */
+async function demandNoneBeginning(sql: Sql): Promise<void> {
+  for (let left = 20; left > 0; left -= 1) {
+    const beginning = await sql`
+      select 1 from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+      where l.locktype = 'object' and l.classid = 'pg_database'::regclass and a.usename is null
+        and l.mode = 'RowExclusiveLock' limit 1`
+    if (beginning.length === 0) return
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  throw unfinished('a session is beginning that does not yet say whose it is')
 }
 
 /** A backend ends at its next chance; a role with one cannot be dropped safely. */
@@ -125,13 +126,13 @@ async function endSessions(sql: Sql, role: string): Promise<void> {
  */
 async function takeBack(sql: Sql, role: string, until: number): Promise<void> {
   // It may have taken from itself what we need to be in its schemas as it.
-  await asFarAsPossible(sql, await ownSchemas(sql, role))
+  await asFarAsPossible(sql, await ownSchemas(sql, role), until)
   for (let before = Number.POSITIVE_INFINITY; ; ) {
     const some = await grants(sql, role)
     // What is left then others gave it; it goes with the role, or with them.
     if (some.length === 0 || some.length >= before) return
     before = some.length
-    await asFarAsPossible(sql, some)
+    await asFarAsPossible(sql, some, until)
     if (some.length < atOnce * 10) return
     demandTime(until)
   }
@@ -149,11 +150,11 @@ async function clear(sql: Sql, role: string, until: number): Promise<void> {
   await takeBack(sql, role, until)
   await detach(sql, role, until)
   // Their expressions never change anything, and not every tree of tables lets go of them.
-  await asFarAsPossible(sql, await generated(sql, role))
+  await asFarAsPossible(sql, await generated(sql, role), until)
   await dropCode(sql, role, until)
-  await empty(sql, role)
+  await empty(sql, role, until)
   // Nobody else may call what is left: this is for whoever does not know that.
-  await asFarAsPossible(sql, await renames(sql, role))
+  await asFarAsPossible(sql, await renames(sql, role), until)
   await demandOnlyData(sql, role)
   await handOn(sql, role, until)
   await settled(() => run(sql, 'drop owned by %I', role))
@@ -165,7 +166,8 @@ async function forgetPrepared(sql: Sql, role: string): Promise<void> {
     select gid from pg_prepared_xacts where owner = ${role} and database = current_database()`
   if (rows.length === 0) return
   await run(sql, 'set role %I', role)
-  for (const { gid } of rows) await run(sql, 'rollback prepared %L', String(gid))
+  // One that is gone, or that somebody works on, is looked for again.
+  for (const { gid } of rows) await run(sql, 'rollback prepared %L', String(gid)).catch(() => {})
   await sql`reset role`
 }
 
@@ -174,7 +176,7 @@ async function detach(sql: Sql, role: string, until: number): Promise<void> {
   for (;;) {
     const statements = await attachments(sql, role)
     if (statements.length === 0) return
-    if ((await inTurn(sql, statements)) === 0) {
+    if ((await inTurn(sql, statements, until)) === 0) {
       throw unfinished('what hangs on its tables cannot be taken away')
     }
     demandTime(until)
@@ -183,7 +185,7 @@ async function detach(sql: Sql, role: string, until: number): Promise<void> {
 
 /** In any order that works; what something of others hangs on stays, to be emptied. */
 async function dropCode(sql: Sql, role: string, until: number): Promise<void> {
-  while ((await inTurn(sql, await drops(sql, role))) > 0) demandTime(until)
+  while ((await inTurn(sql, await drops(sql, role), until)) > 0) demandTime(until)
 }
 
 function demandTime(until: number): void {
@@ -191,13 +193,14 @@ function demandTime(until: number): void {
 }
 
 /** Each by itself where they do not go together. Says how many were done. */
-async function inTurn(sql: Sql, statements: readonly string[]): Promise<number> {
+async function inTurn(sql: Sql, statements: readonly string[], until: number): Promise<number> {
   let done = 0
   for (let from = 0; from < statements.length; from += atOnce) {
+    demandTime(until)
     const some = statements.slice(from, from + atOnce)
     done += await settled(() => sql.unsafe(some.join(';\n'))).then(
       () => some.length,
-      () => oneByOne(sql, some),
+      () => oneByOne(sql, some, until),
     )
   }
   return done
@@ -207,11 +210,12 @@ async function inTurn(sql: Sql, statements: readonly string[]): Promise<number> 
 const stays = new Set(['2BP01', '42501', '42P01', '42703', '42704', '42883'])
 
 /** One that fails keeps none of the others back. Throws the first that failed for any other reason, once all were tried. */
-async function oneByOne(sql: Sql, statements: readonly string[]): Promise<number> {
+async function oneByOne(sql: Sql, statements: readonly string[], until: number): Promise<number> {
   const failed: unknown[] = []
   const patience = patient()
   let done = 0
   for (const statement of statements) {
+    demandTime(until)
     try {
       await settled(() => sql.unsafe(statement))
       done += 1
@@ -224,9 +228,14 @@ async function oneByOne(sql: Sql, statements: readonly string[]): Promise<number
   return done
 }
 
-async function asFarAsPossible(sql: Sql, statements: readonly string[]): Promise<void> {
+async function asFarAsPossible(
+  sql: Sql,
+  statements: readonly string[],
+  until: number,
+): Promise<void> {
   const patience = patient()
   for (const statement of statements) {
+    demandTime(until)
     // What matters about it is looked at by the next step, or was done by the one before.
     await settled(() => sql.unsafe(statement)).catch(patience)
   }
@@ -234,7 +243,7 @@ async function asFarAsPossible(sql: Sql, statements: readonly string[]): Promise
 
 /** Whoever works on what it made keeps us from it; then the attempt ends, so that others have theirs. */
 function patient(): (error: unknown) => void {
-  let left = 3
+  let left = 6
   return (error) => {
     if (codeOf(error) !== '55P03') return
     left -= 1
@@ -246,11 +255,12 @@ function patient(): (error: unknown) => void {
  * Leaves of its functions what something of others needs, their shape: nothing of what they did, and no more rights than their
  * caller's. Whoever calls one is told.
  */
-async function empty(sql: Sql, role: string): Promise<void> {
+async function empty(sql: Sql, role: string, until: number): Promise<void> {
   const whole = await functions(sql, role)
   await asFarAsPossible(
     sql,
     whole.map(({ head }) => `${head} language plpgsql as $$${emptied}$$`),
+    until,
   )
 }
 

@@ -237,8 +237,14 @@ export async function named(sql: Sql, role: string): Promise<{ type: string; id:
     select 'routine' as type, p.oid::bigint as id from pg_proc p
     where pg_get_userbyid(p.proowner) = ${role} and p.proname !~ '^valetkey_kept_'
     union all
+    select 'type', t.oid::bigint from pg_type t
+    where pg_get_userbyid(t.typowner) = ${role} and t.typname !~ '^valetkey_kept_' and t.typtype in ('d', 'e', 'r')
+      and t.typnamespace not in (select oid from pg_namespace where nspname ~ '^pg_temp')
+    union all
     select 'range type', t.oid::bigint from pg_type t
-      join pg_proc p on p.pronamespace = t.typnamespace and p.prorettype = t.oid and p.proname = t.typname
+      join pg_proc p on p.pronamespace = t.typnamespace and p.prorettype = t.oid and p.pronargs = 2
+        and exists (select from pg_depend i where i.classid = 'pg_proc'::regclass and i.objid = p.oid
+          and i.refclassid = 'pg_type'::regclass and i.refobjid = t.oid and i.deptype = 'i')
     where pg_get_userbyid(t.typowner) = ${role} and t.typtype = 'r'
       and exists (select from pg_proc o where o.proname = p.proname and o.oid <> p.oid
         and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = o.oid
@@ -255,7 +261,14 @@ export async function renames(sql: Sql, role: string): Promise<string[]> {
         else format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) end,
       'valetkey_kept_' || p.oid || '_' || replace(gen_random_uuid()::text, '-', '')) as statement
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where pg_get_userbyid(p.proowner) = ${role} and p.proname !~ '^valetkey_kept_'`
+    where pg_get_userbyid(p.proowner) = ${role} and p.proname !~ '^valetkey_kept_'
+    union all
+    select format('alter %s %I.%I rename to %I', case t.typtype when 'd' then 'domain' else 'type' end, n.nspname, t.typname,
+      'valetkey_kept_' || t.oid || '_' || replace(gen_random_uuid()::text, '-', ''))
+    from pg_type t join pg_namespace n on n.oid = t.typnamespace
+    where pg_get_userbyid(t.typowner) = ${role} and t.typname !~ '^valetkey_kept_' and n.nspname !~ '^pg_temp'
+      and (t.typtype in ('d', 'e', 'r') or t.typtype = 'c' and exists (
+        select from pg_class c where c.oid = t.typrelid and c.relkind = 'c'))`
   return rows.map(({ statement }) => String(statement))
 }
 

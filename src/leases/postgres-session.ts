@@ -74,7 +74,8 @@ export function keeperOf(role: string): string {
   return role.replace(/^valetkey_/, 'valetkey_kept_')
 }
 
-const patienceMs = 2_000
+/** Where nothing stands in the way the work is done before that. */
+const patienceMs = 300
 
 /**
  * A holder of a lease that does nothing inside a transaction may keep others from beginning and ending, for as long as its own lasts.

@@ -126,7 +126,10 @@ async function make(
   await ownRights(tx, role)
   await run(tx, 'grant connect on database %I to %I', template.database, role)
   for (const grant of template.grants) await give(tx, role, grant)
+  // Once more: one may have been made while a grant waited.
+  for (const grant of template.grants) await demandNoneLeased(tx, grant)
   demandGiven(warned)
+  await demandRoom(tx)
   await demandConfined(tx, role, template)
 }
 
@@ -137,14 +140,18 @@ async function give(tx: Tx, role: string, grant: Grant): Promise<void> {
   const named = grant.on === 'tables' ? grant.tables : grant.sequences
   const one = grant.on === 'tables' ? 'table' : 'sequence'
   if (named === undefined) return giveAll(tx, role, grant, words)
-  await demandNotLeased(tx, grant.schema, named)
+  await demandNoneLeased(tx, grant)
   for (const name of named) {
     await run(tx, `grant ${words} on ${one} %I.%I to %I`, grant.schema, name, role)
   }
 }
 
 /** Who names one gives what somebody made of it, and leases may come before. */
-async function demandNotLeased(tx: Tx, schema: string, names: readonly string[]): Promise<void> {
+async function demandNoneLeased(tx: Tx, grant: Grant): Promise<void> {
+  if (grant.on === 'schema') return
+  const { schema } = grant
+  const names = grant.on === 'tables' ? grant.tables : grant.sequences
+  if (names === undefined) return
   const rows = await tx`
     select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${schema} and c.relname in ${tx([...names])}
@@ -174,6 +181,18 @@ async function giveAll(
   const one = on === 'tables' ? 'table' : 'sequence'
   // The database has quoted each of them.
   await run(tx, `grant ${words} on ${one} ${String(names).replaceAll('%', '%%')} to %I`, role)
+}
+
+/** Holders that take all connections there are would keep their leases from being ended. */
+async function demandRoom(tx: Tx): Promise<void> {
+  const [row] = await tx`
+    select coalesce(sum(rolconnlimit), 0)::int as leased, current_setting('max_connections')::int as most
+    from pg_roles where rolname ~ ${named} and rolcanlogin`
+  if (row === undefined || Number(row['leased']) <= Number(row['most']) * 0.8) return
+  throw unfit(
+    `The leases that are out could take ${row['leased']} of the ${row['most']} connections of this server.`,
+    'Lower connection_limit in the template, or raise max_connections.',
+  )
 }
 
 /** The connection's own role cannot give what it does not hold, and PostgreSQL only warns of that. */

@@ -1,4 +1,5 @@
 /** What a holder, or an unlucky moment, could do to outlive a lease or to be more than one. */
+import pg from 'pg'
 import postgres from 'postgres'
 import { describe, expect, it } from 'vitest'
 import { keeperOf } from '../../src/leases/postgres-session.ts'
@@ -490,6 +491,59 @@ describe('a holder that may create', async () => {
     expect(await end(lease)).toMatchObject({ state: 'ended' })
     expect(await holding).toBe('57P01')
     await expect(client(lease)).rejects.toThrow()
+  })
+
+  it('is not said to have ended while a session of its has yet to say whose it is', async () => {
+    const { lease, user, one } = await held()
+    const { host, port, password, database } = lease.credential
+    const sleeping = new pg.Client({
+      ...{ host, port: Number(port), user, password, database, options: '-c post_auth_delay=4' },
+    })
+    sleeping.on('error', () => {})
+    const connected = sleeping.connect().then(
+      () => sleeping.query('select 1'),
+      () => 'refused',
+    )
+    await soon(1_000)
+    expect(await end(lease)).toMatchObject({
+      state: 'ending',
+      last_error: expect.stringContaining('a session is beginning'),
+    })
+    await one.end().catch(() => {})
+    await connected.catch(() => {})
+    await until(async () => (await roles(user)) === 0)
+    await expect(sleeping.query('select 1')).rejects.toThrow()
+    await sleeping.end().catch(() => {})
+  })
+
+  it('leaves no type behind that is called like a function', async () => {
+    const { lease, user, one } = await held()
+    await one.query(
+      `create domain lower as varchar; create domain md5 as varchar; create type upper as enum ('A');
+       create table keepme (x lower, y md5, z upper); insert into keepme values ('Q', 'Q', 'A')`,
+    )
+    await one.end()
+    expect(await end(lease)).toMatchObject({ state: 'ended' })
+    expect(await roles(user)).toBe(0)
+    const sql = root(made.staging)
+    const [row] =
+      await sql`select lower('ANN'::varchar) as lower, md5('hello') as md5, upper('ann'::varchar) as upper`
+    expect(row).toEqual({ lower: 'ann', md5: '5d41402abc4b2a76b9719d911017c592', upper: 'ANN' })
+    expect([...(await sql`select x, z from keepme`)]).toEqual([{ x: 'Q', z: 'A' }])
+    await sql.end()
+  })
+
+  it('keeps nobody’s lease from ending by idling on what it gave or looked at', async () => {
+    const [idler, victim] = [await held(), await held()]
+    await victim.one.query('create table pointing3 (id int references bookings)')
+    await victim.one.end()
+    await idler.one.query(
+      `create table bait3 (id int); begin; select 1 from bookings limit 1; grant select on bait3 to ${victim.user}`,
+    )
+    await end(victim.lease)
+    await until(async () => (await roles(victim.user)) === 0)
+    await end(idler.lease)
+    await idler.one.end().catch(() => {})
   })
 
   it('keeps nobody’s lease from ending by giving it things', async () => {
