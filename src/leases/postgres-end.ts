@@ -15,6 +15,7 @@ import {
   grants,
   kept,
   named,
+  outwardKeys,
   owned,
   ownSchemas,
   renames,
@@ -174,9 +175,12 @@ async function forgetPrepared(sql: Sql, role: string): Promise<void> {
 /** What runs when others touch its tables, and what others were given of them. None of it may stay. */
 async function detach(sql: Sql, role: string, until: number): Promise<void> {
   for (;;) {
+    // Each by itself, so that nobody's table is locked for as long as anything else takes.
+    const keys = await outwardKeys(sql, role)
     const statements = await attachments(sql, role)
-    if (statements.length === 0) return
-    if ((await inTurn(sql, statements, until)) === 0) {
+    if (keys.length + statements.length === 0) return
+    const done = await oneByOne(sql, keys, until)
+    if (done + (await inTurn(sql, statements, until)) === 0) {
       throw unfinished('what hangs on its tables cannot be taken away')
     }
     demandTime(until)

@@ -111,8 +111,7 @@ export async function attachments(sql: Sql, role: string): Promise<string[]> {
     select format('alter table %s drop constraint %I', own.name, c.conname)
       from own join pg_constraint c on c.conrelid = own.oid
       where c.coninhcount = 0 and c.conparentid = 0
-        and (c.contype in ('c', 'x') or c.contype = 'f' and c.confrelid not in (select oid from own)
-          or exists (select from pg_index i join pg_opclass o on o.oid = any (i.indclass), me
+        and (c.contype in ('c', 'x') or exists (select from pg_index i join pg_opclass o on o.oid = any (i.indclass), me
             where i.indexrelid = c.conindid and o.opcowner = me.id))
     union all
     select format('drop index %s', i.indexrelid::regclass)
@@ -139,6 +138,16 @@ export async function attachments(sql: Sql, role: string): Promise<string[]> {
     select format('revoke all on %s %s from %s cascade', what, name,
         case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end)
       from me, given where grantee <> me.id`
+  return rows.map(({ statement }) => String(statement))
+}
+
+/** The statements that take away what points at tables of others: each locks one of those. */
+export async function outwardKeys(sql: Sql, role: string): Promise<string[]> {
+  const rows = await sql`
+    select format('alter table %s drop constraint %I', c.conrelid::regclass, c.conname) as statement
+    from pg_constraint c join pg_class own on own.oid = c.conrelid join pg_class other on other.oid = c.confrelid
+    where c.contype = 'f' and c.coninhcount = 0 and c.conparentid = 0
+      and pg_get_userbyid(own.relowner) = ${role} and other.relowner <> own.relowner`
   return rows.map(({ statement }) => String(statement))
 }
 

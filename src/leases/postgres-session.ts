@@ -108,7 +108,12 @@ async function forgetPrepared(sql: Sql, pid: number): Promise<void> {
   const rows = await sql`
     select x.gid, x.owner from pg_catalog.pg_prepared_xacts x
     where 0 = any (pg_catalog.pg_blocking_pids(${pid}::int)) and x.owner ~ ${named}
-      and x.database = pg_catalog.current_database() and x.prepared < pg_catalog.now() - interval '1 second'`
+      and x.database = pg_catalog.current_database() and x.prepared < pg_catalog.now() - interval '1 second'
+      and exists (select from pg_catalog.pg_locks held join pg_catalog.pg_locks wanted
+          on row(held.locktype, held.database, held.relation, held.classid, held.objid, held.transactionid)
+            is not distinct from row(wanted.locktype, wanted.database, wanted.relation, wanted.classid, wanted.objid, wanted.transactionid)
+        where held.granted and held.virtualtransaction = '-1/' || x.transaction::text
+          and wanted.pid = ${pid}::int and not wanted.granted)`
   for (const { gid, owner } of rows) {
     await run(sql, 'set role %I', String(owner))
     await run(sql, 'rollback prepared %L', String(gid))
