@@ -8,7 +8,8 @@ export default defineConfig({
     // What a file opens it gives to closeLater, so that modules may stay loaded from file to file.
     pool: 'forks',
     isolate: false,
-    maxWorkers: 2,
+    // More than the two cores that it has to do with: much of it is waiting.
+    maxWorkers: 3,
     // Some tests start processes, and a busy machine may take many seconds for one.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -93,7 +93,7 @@ describe('allowed', () => {
       ),
       { numRuns: 4_000 },
     )
-    expect(passed).toBeGreaterThan(50)
+    expect(passed).toBeGreaterThan(20)
   })
 
   it('never grows when a scope loses a pattern or the capability a detail', () => {
