@@ -4,6 +4,7 @@ import type { Context } from '../context.ts'
 import {
   agentsDue,
   claimDue,
+  cutDue,
   endLease,
   type LeaseRow,
   leasesOut,
@@ -24,6 +25,8 @@ export function watchLeases(ctx: Context): { close(): Promise<void> } {
   const closing = new AbortController()
   let wake = () => {}
   let judged = -1
+  let cutting: Promise<void> | null = null
+  const cut = new Set<string>()
   const underWay = new Map<Promise<unknown>, { agent: string; again: boolean }>()
   const unwatch = ctx.realm.watch(() => wake())
   const watching = watch()
@@ -33,7 +36,7 @@ export function watchLeases(ctx: Context): { close(): Promise<void> } {
       unwatch()
       wake()
       await watching
-      await Promise.all(underWay.keys())
+      await Promise.all([...underWay.keys(), cutting])
     },
   }
 
@@ -49,6 +52,12 @@ export function watchLeases(ctx: Context): { close(): Promise<void> } {
         for (const row of await claimDue(ctx, { agent, again }, free)) end(row, { agent, again })
       }
     }
+    // Those that have to wait keep no access meanwhile.
+    cutting ??= cutDue(ctx, cut)
+      .catch((error: unknown) => ctx.log.warn({ err: error }, 'leases could not be cut'))
+      .finally(() => {
+        cutting = null
+      })
   }
 
   function end(row: LeaseRow, of: { agent: string; again: boolean }): void {

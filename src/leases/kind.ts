@@ -37,6 +37,8 @@ export type LeaseKind = {
   extend: ((native: Native, lease: Lease) => Promise<void>) | null
   /** Whether a lease by this template can be ended before it expires. */
   revocable(template: object): boolean
+  /** Takes the access alone, and at once, where ending all of it may take long. */
+  cut?(native: Native, lease: Lease): Promise<void>
   /** Done when it resolves, also where there was nothing to end. Asked only of what is revocable. */
   revoke(native: Native, lease: Lease): Promise<void>
 }

@@ -316,6 +316,29 @@ export async function claimDue(ctx: Context, which: Due, most = 1): Promise<Leas
     .returning()
 }
 
+/** Takes the access of those that wait for their end, of which there may be many. What fails is left to the end itself. */
+export async function cutDue(ctx: Context, cut: Set<string>): Promise<void> {
+  const rows = await ctx.db
+    .select()
+    .from(leases)
+    .where(and(ne(leases.state, 'ended'), lte(leases.tryAt, new Date(ctx.clock.now()))))
+    .orderBy(asc(leases.tryAt))
+    .limit(500)
+  const due = rows.filter(({ id }) => !cut.has(id))
+  cut.clear()
+  for (const { id } of rows) cut.add(id)
+  await Promise.all(
+    due.slice(0, 20).map(async (row) => {
+      const connection = ctx.realm.now().connections.get(row.connection)
+      const kind = connection === undefined ? undefined : ctx.leasing.get(connection.provider)
+      if (connection === undefined || kind?.cut === undefined) return
+      await kind.cut(await nativeOf(ctx, connection), await leaseOf(ctx, row)).catch(() => {})
+    }),
+  )
+  // The rest at the next look.
+  for (const { id } of due.slice(20)) cut.delete(id)
+}
+
 const firstWaitMs = 1_000
 const longestWaitMs = 300_000
 

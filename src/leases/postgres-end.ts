@@ -71,28 +71,68 @@ async function dropRole(sql: Sql, role: string): Promise<void> {
 
 /**
  * Nobody signs in as it any more. A role may alter itself and keep that from being done by a transaction that it leaves open, commits
- * just before us, or has prepared: so its sessions are ended again and again, until we were first. All of it on the one connection
- * that there is: a holder may have taken all others.
+ * just before us, or has prepared. So its sessions are ended, and at first on the one connection that there is, since a holder may
+ * have taken all others; then we wait in line, while a second connection ends whatever stands before us, again and again.
  */
 async function cutOff(native: Native, sql: Sql, role: string, until: number): Promise<void> {
+  await endOnce(sql, role)
   await sql`set lock_timeout = 300`
-  for (;;) {
-    await sql`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${role}`
-    try {
-      return await run(sql, 'alter role %I nologin password null connection limit 0', role)
-    } catch (error) {
-      if (!lost.has(codeOf(error) ?? '') || performance.now() > until) throw error
-    }
-    const prepared = await sql`
-      select distinct database as name from pg_prepared_xacts where owner = ${role}`
-    for (const { name } of prepared) {
-      await within(native, String(name), (there) => forgetPrepared(there, role))
-    }
+  try {
+    return await lose(sql, role)
+  } catch (error) {
+    if (!lost.has(codeOf(error) ?? '')) throw error
   }
+  await sql`set lock_timeout = 5000`
+  let waiting = true
+  const cutting = inLine(sql, role, until).finally(() => {
+    waiting = false
+  })
+  // Whether it was done is told by the one that does it.
+  cutting.catch(() => {})
+  await within(native, null, async (other) => {
+    do {
+      await endOnce(other, role)
+      const prepared = await other`
+        select distinct database as name from pg_prepared_xacts where owner = ${role}`
+      for (const { name } of prepared) {
+        await within(native, String(name), (there) => forgetPrepared(there, role))
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    } while (waiting)
+  })
+  await cutting
 }
 
 /** "Tuple concurrently updated", a deadlock, a lock that did not come. */
 const lost = new Set(['XX000', '40P01', '55P03'])
+
+async function inLine(sql: Sql, role: string, until: number): Promise<void> {
+  for (;;) {
+    try {
+      return await lose(sql, role)
+    } catch (error) {
+      if (!lost.has(codeOf(error) ?? '') || performance.now() > until) throw error
+    }
+  }
+}
+
+function lose(sql: Sql, role: string): Promise<void> {
+  return run(sql, 'alter role %I nologin password null connection limit 0', role)
+}
+
+function endOnce(sql: Sql, role: string) {
+  return sql`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${role}`
+}
+
+/** Only what has to be at once: what else there is to do for its end may take its time. */
+export async function cutRole(native: Native, database: string, role: string): Promise<void> {
+  await within(native, database, async (sql) => {
+    const there = await sql`select 1 from pg_roles where rolname = ${role} and rolcanlogin`
+    if (there.length === 0) return
+    await cutOff(native, sql, role, performance.now() + attemptMs)
+    await endOnce(sql, role)
+  })
+}
 
 /**
  * A client may have its session wait before it says whose it is (post_auth_delay), after it has signed in. Until then it holds the lock

@@ -7,7 +7,7 @@ import { BrokerError } from '../errors.ts'
 import type { Grant, PostgresTemplate } from '../providers/postgres/provider.ts'
 import type { Answer } from '../vault/lookup.ts'
 import type { Lease, LeaseKind } from './kind.ts'
-import { endRole } from './postgres-end.ts'
+import { cutRole, endRole } from './postgres-end.ts'
 import {
   codeOf,
   named,
@@ -55,6 +55,7 @@ export const postgresLeases: LeaseKind = {
       ),
     ),
   revocable: () => true,
+  cut: (native, lease) => cutRole(native, templateOf(lease).database, roleOf(lease)),
   revoke: (native, lease) => endRole(native, templateOf(lease).database, roleOf(lease)),
 }
 
