@@ -78,11 +78,10 @@ describe('a connection with an App’s key', async () => {
 
   it('takes no token that is for more than was asked for', async () => {
     github.faults.wider = true
-    github.alive.clear()
-    const answer = await call('GET', '/repos/acme/staging/labels')
-    expect(answer.status).not.toBe(200)
-    expect(api.asked.filter((one) => one.includes('labels'))).toEqual([])
+    const answer = await call('POST', '/repos/acme/staging/commits/abc/comments', { body: 'x' })
     github.faults.wider = false
+    expect(answer.json).toMatchObject({ code: 'conflict' })
+    expect(api.asked.filter((one) => one.includes('comments'))).toEqual([])
   })
 
   it('never reaches another environment’s repository, and makes no token for that', async () => {
